@@ -1,0 +1,138 @@
+package unitfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/coreos/go-systemd/v22/unit"
+)
+
+// MaxLineBytes is the longest line systemd reads (LONG_LINE_MAX, less one byte
+// for the line's end).
+const MaxLineBytes = 1<<20 - 1
+
+// ErrInexpressible is in the chain of every error that says a value has no form
+// in a unit file at all, as a path that holds a newline. A caller may then pass
+// the value some other way.
+var ErrInexpressible = errors.New("no form in a unit file")
+
+// File is a unit file being written. Its zero value is an empty file.
+type File struct {
+	section string
+	opts    []*unit.UnitOption
+	err     error
+}
+
+// New returns an empty unit file.
+func New() *File { return &File{} }
+
+// Section starts a section, or continues it if it was there before: systemd reads
+// the parts as one.
+func (f *File) Section(name string) {
+	if f.err == nil && !isWord(name, "- ") {
+		f.err = fmt.Errorf("section %q: not a section name", name)
+	}
+	f.section = name
+}
+
+// Set adds KEY=value where value is plain text: % is escaped, nothing else is
+// interpreted by systemd for directives that take one string. Text that systemd
+// would alter is refused: control characters, white space at either end, a
+// backslash at the end, invalid UTF-8. An empty value resets the directive.
+func (f *File) Set(key, value string) { f.add(key, escapeSpecifiers(value)) }
+
+// SetRaw adds KEY=value where value is already in systemd's syntax, specifiers
+// and quotes included. It is held to its line: what Set refuses, SetRaw refuses.
+func (f *File) SetRaw(key, value string) { f.add(key, value) }
+
+// Words adds KEY= with a list of words, for directives that systemd splits with
+// C unescaping (Environment=, SystemCallFilter=, CapabilityBoundingSet=, After= …).
+// Not for paths: see Paths.
+func (f *File) Words(key string, words ...string) {
+	value, err := joinQuoted(words, false)
+	f.addOr(key, value, err)
+}
+
+// Exec adds a command line (ExecStart= and its like). prefix holds systemd's
+// special executable prefixes, any of "@-:+!". argv[0] is the executable: a
+// clean absolute path without quotes, backslashes or control characters, for
+// systemd takes no other. With "@" in prefix argv[1] is what the process sees
+// as its name. Arguments may be any bytes but NUL.
+func (f *File) Exec(key, prefix string, argv []string) {
+	value, err := execValue(prefix, argv)
+	f.addOr(key, value, err)
+}
+
+// Env adds KEY="name=value", for Environment=. Names and values for which
+// [EnvError] is not nil are refused.
+func (f *File) Env(key, name, value string) {
+	if err := EnvError(name, value); err != nil {
+		f.addOr(key, "", err)
+		return
+	}
+	f.addOr(key, escapeSpecifiers(quote(name+"="+value)), nil)
+}
+
+// Paths adds KEY= with a list of absolute paths (ReadOnlyPaths=, InaccessiblePaths= …).
+// A path may begin with the prefixes "-" and "+" of such lists.
+func (f *File) Paths(key string, paths ...string) {
+	value, err := pathList(paths)
+	f.addOr(key, value, err)
+}
+
+// Bind adds one bind mount (BindPaths=, BindReadOnlyPaths=).
+func (f *File) Bind(key string, b Bind) {
+	value, err := b.value()
+	f.addOr(key, value, err)
+}
+
+// Err returns the first error so far.
+func (f *File) Err() error { return f.err }
+
+// Bytes returns the text of the unit file, or the first error.
+func (f *File) Bytes() ([]byte, error) {
+	if f.err != nil {
+		return nil, f.err
+	}
+	return io.ReadAll(unit.Serialize(f.opts))
+}
+
+// WriteTo writes the text of the unit file to w, or returns the first error
+// having written nothing.
+func (f *File) WriteTo(w io.Writer) (int64, error) {
+	text, err := f.Bytes()
+	if err != nil {
+		return 0, err
+	}
+	n, err := w.Write(text)
+	return int64(n), err
+}
+
+func (f *File) addOr(key, value string, err error) {
+	if err == nil {
+		f.add(key, value)
+	} else if f.err == nil {
+		f.err = fmt.Errorf("%s=: %w", key, err)
+	}
+}
+
+// add is the one way in. It checks again what the methods above promise, so that
+// a mistake in their escaping becomes an error and not a directive.
+func (f *File) add(key, value string) {
+	if f.err != nil {
+		return
+	}
+	switch err := lineError(value); {
+	case f.section == "":
+		f.err = fmt.Errorf("%s=: no section started", key)
+	case !isWord(key, "-"):
+		f.err = fmt.Errorf("%q: not a directive name", key)
+	case err != nil:
+		f.err = fmt.Errorf("%s=: %w", key, err)
+	case len(key)+1+len(value) > MaxLineBytes:
+		f.err = fmt.Errorf("%s=: line of %d bytes, systemd reads %d: %w", key, len(key)+1+len(value), MaxLineBytes, ErrInexpressible)
+	default:
+		f.opts = append(f.opts, unit.NewUnitOption(f.section, key, value))
+	}
+}
