@@ -1,0 +1,122 @@
+package appspec
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Property is a systemd directive of an app.
+type Property struct {
+	Name  string // of a [Service] directive, as "MemoryMax"
+	Value string // in unit file syntax, one line
+}
+
+// ParseProperty reads NAME=VALUE.
+func ParseProperty(s string) (Property, error) {
+	name, value, ok := strings.Cut(s, "=")
+	if !ok {
+		return Property{}, fmt.Errorf("property %q: want NAME=VALUE", s)
+	}
+	p := Property{Name: strings.TrimSpace(name), Value: strings.TrimSpace(value)}
+	return p, p.check()
+}
+
+// Properties returns the systemd directives of a spec: annotations with the prefix
+// org.systemd.property., sorted by name. An annotation may hold several lines:
+// that many values of its directive, in their order, for directives that may be
+// given repeatedly. Values are in unit file syntax, so that what systemd's manual
+// says holds. (runc's convention has GVariant text there.)
+//
+// A directive that would leave the frame of the pod is refused; see
+// RefusedProperty.
+func Properties(spec *Spec) ([]Property, error) {
+	var props []Property
+	for _, key := range slices.Sorted(maps.Keys(spec.Annotations)) {
+		name, ok := strings.CutPrefix(key, PropertyPrefix)
+		if !ok {
+			continue
+		}
+		for value := range strings.SplitSeq(spec.Annotations[key], "\n") {
+			p := Property{Name: name, Value: value}
+			if err := p.check(); err != nil {
+				return nil, err
+			}
+			props = append(props, p)
+		}
+	}
+	return props, nil
+}
+
+func (p Property) check() error {
+	if !isDirectiveName(p.Name) {
+		return fmt.Errorf("property %q: not the name of a directive", p.Name)
+	}
+	if reason := RefusedProperty(p.Name); reason != "" {
+		return fmt.Errorf("property %s is not for an app to set: %s", p.Name, reason)
+	}
+	if !utf8.ValidString(p.Value) || strings.ContainsFunc(p.Value, isControl) || strings.HasSuffix(p.Value, `\`) {
+		return fmt.Errorf("property %s: value %q is not one line of a unit file", p.Name, p.Value)
+	}
+	return nil
+}
+
+// RefusedProperty returns why the directive of this name cannot be set as a
+// property of an app, or "" if it can be.
+func RefusedProperty(name string) string {
+	const (
+		command = "the app's command comes from its image or --exec"
+		root    = "the pod gives every app its root"
+		user    = "users are resolved in the app's own files: set the user instead"
+		socket  = "descriptors come from the pod's sockets"
+		console = "the pod connects the apps' input and output"
+		order   = "the pod ends and restarts its apps by its own policy"
+		netns   = "the pod's apps share its namespaces"
+		slice   = "the pod places its apps in the control group tree"
+		bus     = "there is no message bus in a pod"
+	)
+	switch name {
+	case "ExecStart", "ExecStop", "ExecReload", "ExecCondition", "ExecSearchPath":
+		return command
+	case "RootDirectory", "RootImage", "RootHash", "RootHashSignature", "RootVerity", "RootImageOptions", "RootImagePolicy",
+		"RootEphemeral", "RootDirectoryStartOnly", "MountAPIVFS", "ExtensionImages", "ExtensionDirectories", "MountImages",
+		"MountImagePolicy", "ExtensionImagePolicy", "ImagePolicy", "RootMStack":
+		return root
+	case "User", "Group", "SupplementaryGroups", "DynamicUser", "PAMName", "PrivateUsers", "PrivateUsersEx":
+		return user
+	case "Sockets", "FileDescriptorName", "OpenFile", "USBFunctionDescriptors", "USBFunctionStrings":
+		return socket
+	case "StandardInput", "StandardOutput", "StandardError", "TTYPath", "TTYReset", "TTYVHangup", "TTYVTDisallocate",
+		"LogNamespace", "SyslogIdentifier", "UtmpIdentifier", "UtmpMode", "BindLogSockets":
+		return console
+	case "SuccessAction", "FailureAction", "StartLimitAction", "SuccessActionExitStatus", "FailureActionExitStatus",
+		"JobTimeoutAction", "RebootArgument":
+		return order
+	case "PrivateNetwork", "NetworkNamespacePath", "PrivateIPC", "IPCNamespacePath", "JoinsNamespaceOf", "UserNamespacePath":
+		return netns
+	case "Slice", "Delegate", "DelegateSubgroup", "DisableControllers":
+		return slice
+	case "BusName":
+		return bus
+	}
+	return ""
+}
+
+func isDirectiveName(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+		case i > 0 && '0' <= c && c <= '9':
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+// setProperty puts one value in place of those the directive had.
+func (a *App) setProperty(name, value string) { a.Spec.Annotations[PropertyPrefix+name] = value }
