@@ -1,0 +1,111 @@
+package appargs
+
+import (
+	"errors"
+	"strconv"
+	"time"
+)
+
+// appFlags are those that follow an image.
+func appFlags() []flag {
+	f := func(name, arg, usage string, words []string, set func(*App, string) error) flag {
+		return flag{Flag: Flag{Name: name, Arg: arg, Usage: usage, Scope: ForApp, Words: words}, app: set}
+	}
+	bare := func(f flag) flag { f.bare = "true"; return f }
+	return []flag{
+		f("annotation", "NAME=VALUE", "add an annotation to the app", nil,
+			func(a *App, v string) error { return appendAnnotation(&a.Annotations, v) }),
+		f("caps-remove", "CAP,…", "take capabilities from the default set", nil,
+			func(a *App, v string) error { return appendCaps(&a.CapsRemove, v) }),
+		f("caps-retain", "CAP,…", "keep these capabilities and no others", nil,
+			func(a *App, v string) error { return appendCaps(&a.CapsRetain, v) }),
+		f("environment", "NAME=VALUE", "set an environment variable", nil,
+			func(a *App, v string) error { return appendParsed(&a.Env, parseEnv, v) }),
+		f("exec", "PATH", "run this executable in place of the image's", nil,
+			func(a *App, v string) error { return setPath(&a.Exec, v) }),
+		f("group", "GROUP", "run as this group: a number, a name, or a path of the image whose group is meant", nil,
+			func(a *App, v string) error { return setWord(&a.Group, v) }),
+		f("mount", "volume=NAME,target=PATH", "mount a volume in the app", nil,
+			func(a *App, v string) error { return appendParsed(&a.Mounts, parseMount, v) }),
+		f("name", "NAME", "name the app (default: from the image's name)", nil,
+			func(a *App, v string) error { return setAppName(&a.Name, v) }),
+		bare(f("no-new-privileges", "", "let no process of the app gain privileges by exec", nil,
+			func(a *App, v string) error { return setBoolPtr(&a.NoNewPrivileges, v) })),
+		f("oom-score-adj", "N", "how readily the kernel kills the app when memory is short, -1000 to 1000", nil, setOOMScoreAdj),
+		f("property", "NAME=VALUE", "set a directive of the app's unit, as MemoryMax=256M", nil,
+			func(a *App, v string) error { return appendParsed(&a.Properties, parseProperty, v) }),
+		bare(f("readonly-rootfs", "", "make the app's root read-only", nil,
+			func(a *App, v string) error { return setBoolPtr(&a.ReadOnlyRootFS, v) })),
+		f("restart", "WHEN", "restart the app when it ends so (systemd's Restart=)", restarts(),
+			func(a *App, v string) error { return oneOf(restarts(), &a.Restart, v) }),
+		f("rlimit", "NAME=SOFT[:HARD]", "limit a resource of each process, as nofile=1024:4096", nil,
+			func(a *App, v string) error { return appendParsed(&a.Rlimits, parseRlimit, v) }),
+		f("stderr", "WHERE", "where standard error goes: log or null", outputs(),
+			func(a *App, v string) error { return setStream(outputs(), &a.Stderr, v) }),
+		f("stdin", "FROM", "what standard input is: null", inputs(),
+			func(a *App, v string) error { return setStream(inputs(), &a.Stdin, v) }),
+		f("stdout", "WHERE", "where standard output goes: log or null", outputs(),
+			func(a *App, v string) error { return setStream(outputs(), &a.Stdout, v) }),
+		f("stop-signal", "SIGNAL", "the signal that asks the app to end", nil,
+			func(a *App, v string) error { return setSignal(&a.StopSignal, v) }),
+		f("stop-timeout", "DURATION", "how long the app may take to end before it is killed, as 10s", nil, setStopTimeout),
+		f("supplementary-gids", "GROUP,…", "further groups, numbers or names", nil,
+			func(a *App, v string) error { return appendWords(&a.SupplementaryGIDs, v) }),
+		f("type", "TYPE", "when the app counts as started (systemd's Type=)", types(),
+			func(a *App, v string) error { return oneOf(types(), &a.Type, v) }),
+		f("user", "USER", "run as this user: a number, a name, or a path of the image whose owner is meant", nil,
+			func(a *App, v string) error { return setWord(&a.User, v) }),
+		f("user-annotation", "NAME=VALUE", "add a user annotation to the app", nil,
+			func(a *App, v string) error { return appendAnnotation(&a.UserAnnotations, v) }),
+		f("user-label", "NAME=VALUE", "add a user label to the app", nil,
+			func(a *App, v string) error { return appendAnnotation(&a.UserLabels, v) }),
+		f("working-dir", "PATH", "start in this directory", nil,
+			func(a *App, v string) error { return setAbsolute(&a.WorkingDir, v) }),
+	}
+}
+
+func restarts() []string {
+	return []string{"no", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog", "always"}
+}
+func types() []string   { return []string{"simple", "exec", "notify", "oneshot", "forking"} }
+func outputs() []string { return []string{"log", "null"} }
+func inputs() []string  { return []string{"null"} }
+
+// setStream takes the words that need nobody at the other end.
+func setStream(words []string, into *string, v string) error {
+	if v == "tty" || v == "stream" {
+		return errors.New("attaching to an app is not supported")
+	}
+	return oneOf(words, into, v)
+}
+
+func setBoolPtr(into **bool, v string) error {
+	var b bool
+	if err := setBool(&b, v); err != nil {
+		return err
+	}
+	*into = &b
+	return nil
+}
+
+func setOOMScoreAdj(a *App, v string) error {
+	const most = 1000
+	n, err := strconv.Atoi(v)
+	if err != nil || n < -most || n > most {
+		return errors.New("must be a number from -1000 to 1000")
+	}
+	a.OOMScoreAdj = &n
+	return nil
+}
+
+func setStopTimeout(a *App, v string) error {
+	d, err := time.ParseDuration(v)
+	if n, notNumber := strconv.ParseUint(v, 10, 31); notNumber == nil {
+		d, err = time.Duration(n)*time.Second, nil
+	}
+	if err != nil || d < 0 {
+		return errors.New("must be a duration, as 10s or 1m30s")
+	}
+	a.StopTimeout = &d
+	return nil
+}

@@ -1,0 +1,152 @@
+package appargs
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// Scope is whom a flag is for.
+type Scope int
+
+// The scopes.
+const (
+	ForPod Scope = iota
+	ForApp
+	// ForRun is a flag of the pod that run and run-prepared take, and prepare
+	// does not.
+	ForRun
+)
+
+// Flag describes a flag for help texts and completion.
+type Flag struct {
+	Name string
+	// Arg is what to call its value; "" for one that needs none.
+	Arg   string
+	Usage string
+	Scope Scope
+	// Words are the values to offer, where they are few.
+	Words []string
+	// Files says that its value is a path.
+	Files bool
+}
+
+// flag is a Flag with what it does. At least one of pod, app and global is set, or
+// refusal.
+type flag struct {
+	Flag
+	pod     func(*Pod, string) error
+	app     func(*App, string) error
+	global  *pflag.Flag
+	bare    string // the value where none was written
+	refusal string
+}
+
+// Flags describes the flags of a verb, those of the pod first, each part in
+// alphabetical order.
+func Flags(v Verb) []Flag {
+	var fs []Flag
+	for _, f := range slices.Concat(podFlags(), runFlags(), appFlags()) {
+		if v == Prepare && f.Scope == ForRun {
+			continue
+		}
+		fs = append(fs, f.Flag)
+	}
+	slices.SortFunc(fs, func(a, b Flag) int {
+		if inApp := a.Scope == ForApp; inApp != (b.Scope == ForApp) {
+			if inApp {
+				return 1
+			}
+			return -1
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return fs
+}
+
+// newFlags has every word that may follow "--".
+func newFlags(opts Options) map[string]flag {
+	flags := make(map[string]flag)
+	for _, f := range slices.Concat(podFlags(), runFlags()) {
+		if opts.Verb == Prepare && f.Scope == ForRun {
+			f.refusal = "it is decided at the start of a pod: give it to raket run-prepared"
+		}
+		flags[f.Name] = f
+	}
+	for _, f := range appFlags() {
+		if both, ok := flags[f.Name]; ok {
+			f.pod = both.pod
+		}
+		flags[f.Name] = f
+	}
+	for name, why := range refused() {
+		flags[name] = flag{Flag: Flag{Name: name}, refusal: why}
+	}
+	if opts.Globals != nil {
+		opts.Globals.VisitAll(func(g *pflag.Flag) {
+			// Where a command has a flag of the same name, it is the nearer.
+			if _, taken := flags[g.Name]; !taken {
+				flags[g.Name] = flag{global: g, bare: g.NoOptDefVal}
+			}
+		})
+	}
+	return flags
+}
+
+// refused are rkt's flags that raket knows and does not have, with what to
+// do about it. The table in docs/rkt-features.md follows this one.
+func refused() map[string]string {
+	return map[string]string{
+		"cpu":           "set the unit's own directive, as --property=CPUQuota=50%",
+		"cpu-shares":    "set the unit's own directive, as --property=CPUWeight=200",
+		"interactive":   "use raket enter in a running pod",
+		"mds-register":  "there is no metadata service",
+		"memory":        "set the unit's own directive, as --property=MemoryMax=256M",
+		"no-store":      "every image goes through the store; use --pull-policy=update to fetch anew",
+		"port":          "with --net=host an app's ports are the host's, with --net=none there are none to publish",
+		"private-users": "pods share the host's user namespace",
+		"seccomp":       "set the unit's own directive, as --property=SystemCallFilter=@system-service",
+		"signature":     "signatures are not verified",
+		"stage1-hash":   "use --stage1-name, --stage1-path or --stage1-from-dir",
+		"stage1-url":    "download it and use --stage1-path",
+	}
+}
+
+// RunFlags defines the flags of RunOptions on fs, for run-prepared.
+func RunFlags(fs *pflag.FlagSet, into *RunOptions) {
+	for _, f := range runFlags() {
+		fs.Var(&runValue{flag: f, into: into}, f.Name, f.Usage)
+	}
+}
+
+// runValue is a flag of RunOptions as pflag wants one.
+type runValue struct {
+	flag flag
+	into *RunOptions
+}
+
+func (v *runValue) Set(s string) error {
+	p := Pod{Run: *v.into}
+	if err := v.flag.pod(&p, s); err != nil {
+		return err
+	}
+	*v.into = p.Run
+	return nil
+}
+func (v *runValue) String() string { return "" }
+func (v *runValue) Type() string   { return v.flag.Arg }
+
+// oneOf takes a word of a list.
+func oneOf(words []string, into *string, value string) error {
+	if !slices.Contains(words, value) {
+		return &wordError{words}
+	}
+	*into = value
+	return nil
+}
+
+// wordError is a word that is not of the list.
+type wordError struct{ words []string }
+
+func (e *wordError) Error() string { return "must be one of " + strings.Join(e.words, ", ") }

@@ -1,0 +1,200 @@
+package appargs
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+const (
+	argsFollow = "--"
+	argsEnd    = "---"
+)
+
+// Verb is which command's arguments are parsed.
+type Verb int
+
+// The verbs that take images.
+const (
+	Run Verb = iota
+	// Prepare refuses what is decided only at the start of a pod.
+	Prepare
+)
+
+// Options are what Parse needs beside the arguments. The zero value parses
+// the arguments of run.
+type Options struct {
+	Verb Verb
+	// Globals are flags known to every command, which may stand among the
+	// others. May be nil.
+	Globals *pflag.FlagSet
+}
+
+// Parse reads the arguments of raket run or raket prepare. The error is
+// pflag.ErrHelp where --help or -h was among them; any other says what is wrong
+// in one line.
+func Parse(args []string, opts Options) (Pod, error) {
+	p := parser{flags: newFlags(opts)}
+	if err := p.parse(args); err != nil {
+		return Pod{}, err
+	}
+	if err := p.pod.check(); err != nil {
+		return Pod{}, err
+	}
+	return p.pod, nil
+}
+
+// parser walks the arguments from left to right.
+type parser struct {
+	flags map[string]flag
+	pod   Pod
+}
+
+// app is the one whose flags are being read, nil before the first image.
+func (p *parser) app() *App {
+	if len(p.pod.Apps) == 0 {
+		return nil
+	}
+	return &p.pod.Apps[len(p.pod.Apps)-1]
+}
+
+func (p *parser) parse(args []string) error {
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		var err error
+		switch {
+		case arg == argsFollow:
+			args, err = p.takeArgs(args)
+		case arg == argsEnd:
+			return errors.New("\"---\" ends the arguments of an app, and there was no \"--\" before it")
+		case arg == "-h" || arg == "--help":
+			return pflag.ErrHelp
+		case strings.HasPrefix(arg, "--"):
+			args, err = p.takeFlag(arg[2:], args)
+		case strings.HasPrefix(arg, "-"):
+			return fmt.Errorf("unknown flag %q", arg)
+		case arg == "":
+			return errors.New("empty image name")
+		default:
+			p.pod.Apps = append(p.pod.Apps, App{Image: arg})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeArgs takes what stands between "--" and "---".
+func (p *parser) takeArgs(args []string) (rest []string, err error) {
+	app := p.app()
+	if app == nil {
+		return nil, errors.New("\"--\" must follow an image")
+	}
+	if app.Args != nil {
+		return nil, fmt.Errorf("second \"--\" for %q", app.Image)
+	}
+	app.Args = []string{}
+	for i, arg := range args {
+		if arg == argsEnd {
+			return args[i+1:], nil
+		}
+		app.Args = append(app.Args, arg)
+	}
+	return nil, nil
+}
+
+// takeFlag takes one flag, and its value from args where it has one there.
+func (p *parser) takeFlag(word string, args []string) (rest []string, err error) {
+	name, value, hasValue := strings.Cut(word, "=")
+	f, known := p.flags[name]
+	if !known {
+		return nil, fmt.Errorf("unknown flag \"--%s\"", name)
+	}
+	if f.refusal != "" {
+		return nil, fmt.Errorf("--%s is not supported: %s", name, f.refusal)
+	}
+	switch {
+	case hasValue:
+	case f.bare != "":
+		value = f.bare
+	case len(args) == 0:
+		return nil, fmt.Errorf("--%s needs a value", name)
+	default:
+		value, args = args[0], args[1:]
+	}
+	app := p.app()
+	switch {
+	case f.global != nil:
+		err = f.global.Value.Set(value)
+		f.global.Changed = true
+	case f.app != nil && app != nil:
+		err = f.app(app, value)
+	case f.pod != nil:
+		err = f.pod(&p.pod, value)
+	default:
+		return nil, fmt.Errorf("--%s must follow an image", name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("bad value %q for --%s: %w", value, name, err)
+	}
+	return args, nil
+}
+
+// check is for what no single word shows.
+func (p *Pod) check() error {
+	if p.Manifest != "" {
+		return p.checkManifest()
+	}
+	if len(p.Apps) == 0 {
+		return ErrNoImage
+	}
+	names := make(map[string]string)
+	for _, a := range p.Apps {
+		if a.CapsRetain != nil && a.CapsRemove != nil {
+			return fmt.Errorf("--caps-retain and --caps-remove are both given for %q", a.Image)
+		}
+		if a.Name == "" {
+			continue
+		}
+		if other, taken := names[a.Name]; taken {
+			return fmt.Errorf("app name %q is given to both %q and %q", a.Name, other, a.Image)
+		}
+		names[a.Name] = a.Image
+	}
+	seen := make(map[string]bool)
+	for _, v := range p.Volumes {
+		if seen[v.Name] {
+			return fmt.Errorf("volume %q is defined twice", v.Name)
+		}
+		seen[v.Name] = true
+	}
+	return nil
+}
+
+// ErrNoImage says that there is nothing to run.
+var ErrNoImage = errors.New("no image given")
+
+// checkManifest refuses, as rkt did, what a pod manifest says itself.
+func (p *Pod) checkManifest() error {
+	for _, said := range []struct {
+		flag string
+		is   bool
+	}{
+		{"an image", len(p.Apps) > 0},
+		{"--volume", len(p.Volumes) > 0},
+		{"--mount", len(p.Mounts) > 0},
+		{"--annotation", len(p.Annotations) > 0},
+		{"--set-env", len(p.Env) > 0},
+		{"--set-env-file", len(p.EnvFiles) > 0},
+		{"--inherit-env", p.InheritEnv},
+	} {
+		if said.is {
+			return fmt.Errorf("--pod-manifest excludes %s: the manifest says it", said.flag)
+		}
+	}
+	return nil
+}

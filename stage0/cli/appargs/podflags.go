@@ -1,0 +1,122 @@
+package appargs
+
+import (
+	"errors"
+	"strconv"
+)
+
+// podFlags are those that mean the pod, or all apps.
+func podFlags() []flag {
+	return []flag{
+		{Flag: Flag{Name: "annotation", Arg: "NAME=VALUE", Usage: "add an annotation to the pod; after an image, to the app"},
+			pod: func(p *Pod, v string) error { return appendAnnotation(&p.Annotations, v) }},
+		{Flag: Flag{Name: "exit-policy", Arg: "POLICY", Words: exitPolicies(), Usage: "when the pod ends: all-ended, when every app has; any-failed, as soon as one fails; none, only when stopped"},
+			pod: func(p *Pod, v string) error { return oneOf(exitPolicies(), &p.ExitPolicy, v) }},
+		{Flag: Flag{Name: "inherit-env", Usage: "give the apps the caller's environment, below what the image says"}, bare: "true",
+			pod: func(p *Pod, v string) error { return setBool(&p.InheritEnv, v) }},
+		{Flag: Flag{Name: "log", Arg: "WHERE", Words: logTargets(), Usage: "where the apps' output goes: auto, journal, file, console or none"},
+			pod: func(p *Pod, v string) error { return oneOf(logTargets(), &p.Log, v) }},
+		{Flag: Flag{Name: "mount", Arg: "volume=NAME,target=PATH", Usage: "mount a volume in every app; after an image, in the app"},
+			pod: func(p *Pod, v string) error { return appendParsed(&p.Mounts, parseMount, v) }},
+		{Flag: Flag{Name: "no-overlay", Usage: "copy the images' files in place of stacking them"}, bare: "true",
+			pod: func(p *Pod, v string) error { return setBool(&p.NoOverlay, v) }},
+		{Flag: Flag{Name: "pod-manifest", Arg: "FILE", Files: true, Usage: "take apps, volumes and annotations from an appc pod manifest"},
+			pod: func(p *Pod, v string) error { return setPath(&p.Manifest, v) }},
+		{Flag: Flag{Name: "pull-policy", Arg: "POLICY", Words: pullPolicies(), Usage: "when to fetch: new, if the store lacks the image; never; update, always"},
+			pod: func(p *Pod, v string) error { return oneOf(pullPolicies(), &p.PullPolicy, v) }},
+		{Flag: Flag{Name: "quiet", Usage: "print no progress"}, bare: "true",
+			pod: func(p *Pod, v string) error { return setBool(&p.Quiet, v) }},
+		{Flag: Flag{Name: "set-env", Arg: "NAME=VALUE", Usage: "set an environment variable in every app"},
+			pod: func(p *Pod, v string) error { return appendParsed(&p.Env, parseEnv, v) }},
+		{Flag: Flag{Name: "set-env-file", Arg: "FILE", Files: true, Usage: "set the environment variables of a file in every app"},
+			pod: func(p *Pod, v string) error {
+				var path string
+				err := setPath(&path, v)
+				p.EnvFiles = append(p.EnvFiles, path)
+				return err
+			}},
+		{Flag: Flag{Name: "stage1-from-dir", Arg: "NAME", Usage: "use a flavour from the directory of flavours"},
+			pod: func(p *Pod, v string) error { return setStage1(p, &p.Stage1.FromDir, v) }},
+		{Flag: Flag{Name: "stage1-name", Arg: "NAME", Words: []string{"nspawn", "fly"}, Usage: "use the flavour of this name"},
+			pod: func(p *Pod, v string) error { return setStage1(p, &p.Stage1.Name, v) }},
+		{Flag: Flag{Name: "stage1-path", Arg: "PATH", Files: true, Usage: "use the flavour at this path"},
+			pod: func(p *Pod, v string) error { return setStage1(p, &p.Stage1.Path, v) }},
+		{Flag: Flag{Name: "store-only", Usage: "use the store alone, as --pull-policy=never"}, bare: "true",
+			pod: setStoreOnly},
+		{Flag: Flag{Name: "uuid-file-save", Arg: "FILE", Files: true, Usage: "write the pod's UUID to a file"},
+			pod: func(p *Pod, v string) error { return setPath(&p.UUIDFile, v) }},
+		{Flag: Flag{Name: "volume", Arg: "NAME,kind=host|empty,…", Usage: "define a volume: kind=host,source=PATH[,readOnly=BOOL][,recursive=BOOL] or kind=empty[,mode=MODE][,uid=N][,gid=N]"},
+			pod: func(p *Pod, v string) error { return appendParsed(&p.Volumes, parseVolume, v) }},
+	}
+}
+
+// runFlags are those of RunOptions.
+func runFlags() []flag {
+	f := func(name, arg, usage string, words []string, set func(*RunOptions, string) error) flag {
+		return flag{
+			Flag: Flag{Name: name, Arg: arg, Usage: usage, Scope: ForRun, Words: words},
+			pod:  func(p *Pod, v string) error { return set(&p.Run, v) },
+		}
+	}
+	return []flag{
+		f("dns", "ADDRESS", "write a name server to the apps' /etc/resolv.conf; host takes the host's file, none writes none", []string{"host", "none"}, addDNS),
+		f("dns-domain", "DOMAIN", "write a domain to /etc/resolv.conf", nil,
+			func(r *RunOptions, v string) error { return setWord(&r.DNSDomain, v) }),
+		f("dns-opt", "OPTION", "write an option to /etc/resolv.conf", nil,
+			func(r *RunOptions, v string) error { return appendParsed(&r.DNSOpt, parseWord, v) }),
+		f("dns-search", "DOMAIN", "write a search domain to /etc/resolv.conf", nil,
+			func(r *RunOptions, v string) error { return appendParsed(&r.DNSSearch, parseWord, v) }),
+		f("hostname", "NAME", "name the pod's host (default raket-UUID)", nil, setHostname),
+		f("hosts-entry", "ADDRESS=NAME", "write an entry to the apps' /etc/hosts; host takes the host's file", []string{"host"}, addHosts),
+		f("ipc", "MODE", "whose System V and POSIX IPC the apps see: auto, private or parent (the host's)", ipcModes(),
+			func(r *RunOptions, v string) error { return oneOf(ipcModes(), &r.IPC, v) }),
+		f("net", "NETWORK", "host: the host's network; none: loopback alone", networks(), setNet),
+	}
+}
+
+func exitPolicies() []string { return []string{"all-ended", "any-failed", "none"} }
+func logTargets() []string   { return []string{"auto", "journal", "file", "console", "none"} }
+func pullPolicies() []string { return []string{"new", "never", "update"} }
+func ipcModes() []string     { return []string{"auto", "private", "parent"} }
+func networks() []string     { return []string{"host", "none"} }
+
+func setNet(r *RunOptions, v string) error {
+	if r.Net != "" && r.Net != v {
+		return errors.New("one network is enough")
+	}
+	if err := oneOf(networks(), &r.Net, v); err != nil {
+		return errors.New("must be host or none; there are no other networks")
+	}
+	return nil
+}
+
+func setStoreOnly(p *Pod, v string) error {
+	var only bool
+	if err := setBool(&only, v); err != nil {
+		return err
+	}
+	if only {
+		p.PullPolicy = "never"
+	}
+	return nil
+}
+
+func setStage1(p *Pod, field *string, v string) error {
+	if v == "" {
+		return errEmpty
+	}
+	if p.Stage1 != (Stage1{}) {
+		return errors.New("the flavour is given twice")
+	}
+	*field = v
+	return nil
+}
+
+func setBool(into *bool, v string) error {
+	b, err := strconv.ParseBool(v)
+	if err != nil {
+		return errors.New("must be true or false")
+	}
+	*into = b
+	return nil
+}
