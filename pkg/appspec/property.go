@@ -60,46 +60,38 @@ func (p Property) check() error {
 	if !utf8.ValidString(p.Value) || strings.ContainsFunc(p.Value, isControl) || strings.HasSuffix(p.Value, `\`) {
 		return fmt.Errorf("property %s: value %q is not one line of a unit file", p.Name, p.Value)
 	}
+	if strings.HasPrefix(p.Name, "Exec") && p.Name != "ExecSearchPath" {
+		prefix := p.Value[:len(p.Value)-len(strings.TrimLeft(p.Value, "\"'@-:+! "))]
+		if strings.ContainsAny(prefix, "+!") {
+			return fmt.Errorf("property %s: value %q: the prefixes + and ! leave the app's root and user", p.Name, p.Value)
+		}
+	}
 	return nil
 }
 
 // RefusedProperty returns why the directive of this name cannot be set as a
 // property of an app, or "" if it can be.
 func RefusedProperty(name string) string {
-	const (
-		command = "the app's command comes from its image or --exec"
-		root    = "the pod gives every app its root"
-		user    = "users are resolved in the app's own files: set the user instead"
-		socket  = "descriptors come from the pod's sockets"
-		console = "the pod connects the apps' input and output"
-		order   = "the pod ends and restarts its apps by its own policy"
-		netns   = "the pod's apps share its namespaces"
-		slice   = "the pod places its apps in the control group tree"
-		bus     = "there is no message bus in a pod"
-	)
 	switch name {
-	case "ExecStart", "ExecStop", "ExecReload", "ExecCondition", "ExecSearchPath":
-		return command
-	case "RootDirectory", "RootImage", "RootHash", "RootHashSignature", "RootVerity", "RootImageOptions", "RootImagePolicy",
-		"RootEphemeral", "RootDirectoryStartOnly", "MountAPIVFS", "ExtensionImages", "ExtensionDirectories", "MountImages",
-		"MountImagePolicy", "ExtensionImagePolicy", "ImagePolicy", "RootMStack":
-		return root
-	case "User", "Group", "SupplementaryGroups", "DynamicUser", "PAMName", "PrivateUsers", "PrivateUsersEx":
-		return user
+	case "ExecStart":
+		return "the command comes from the image or --exec"
+	case "RootDirectory", "RootDirectoryStartOnly", "RootImage", "RootImageOptions", "RootImagePolicy", "RootHash",
+		"RootHashSignature", "RootVerity", "RootEphemeral", "RootMStack", "MountAPIVFS":
+		return "the pod gives each app its root"
+	case "User", "Group", "SupplementaryGroups", "DynamicUser", "PAMName":
+		return "users are resolved in the app's own files: set the user instead"
 	case "Sockets", "FileDescriptorName", "OpenFile", "USBFunctionDescriptors", "USBFunctionStrings":
-		return socket
-	case "StandardInput", "StandardOutput", "StandardError", "TTYPath", "TTYReset", "TTYVHangup", "TTYVTDisallocate",
-		"LogNamespace", "SyslogIdentifier", "UtmpIdentifier", "UtmpMode", "BindLogSockets":
-		return console
-	case "SuccessAction", "FailureAction", "StartLimitAction", "SuccessActionExitStatus", "FailureActionExitStatus",
-		"JobTimeoutAction", "RebootArgument":
-		return order
-	case "PrivateNetwork", "NetworkNamespacePath", "PrivateIPC", "IPCNamespacePath", "JoinsNamespaceOf", "UserNamespacePath":
-		return netns
-	case "Slice", "Delegate", "DelegateSubgroup", "DisableControllers":
-		return slice
+		return "descriptors come from the pod's sockets"
+	case "StandardInput", "StandardOutput", "StandardError", "TTYPath", "LogNamespace", "SyslogIdentifier", "BindLogSockets":
+		return "the pod connects its apps' input, output and logs"
+	case "SuccessAction", "FailureAction", "StartLimitAction", "SuccessActionExitStatus", "FailureActionExitStatus", "RebootArgument":
+		return "the pod's exit policy says what an app's end does to the pod"
+	case "NetworkNamespacePath", "IPCNamespacePath", "UserNamespacePath":
+		return "the pod's apps share its namespaces, and no others are in reach"
+	case "Slice":
+		return "the pod places its apps in the control group tree"
 	case "BusName":
-		return bus
+		return "there is no message bus in a pod"
 	}
 	return ""
 }

@@ -1,0 +1,207 @@
+package appspec
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
+)
+
+type appcIsolator struct {
+	Name  string
+	Value json.RawMessage
+}
+
+// addIsolators applies the isolators of an appc app section (appc spec, "App
+// Container Executor", "Isolators").
+//
+// The specification lets an executor pass over what it does not know, if it says
+// so. We do that for resource/…, which shares out the machine; anything else
+// guards it, and is an error.
+func (a *App) addIsolators(isolators []appcIsolator) error {
+	for i, iso := range isolators {
+		if err := a.addIsolator(iso); err != nil {
+			return fmt.Errorf("app.isolators[%d]: %s: %w", i, iso.Name, err)
+		}
+	}
+	return nil
+}
+
+func (a *App) addIsolator(iso appcIsolator) error {
+	if len(iso.Value) == 0 || string(iso.Value) == "null" {
+		return fmt.Errorf("has no value")
+	}
+	p := a.Spec.Process
+	switch iso.Name {
+	case "os/linux/capabilities-retain-set":
+		set, err := capabilitySet(iso.Value)
+		a.CapsRetain = set
+		return err
+	case "os/linux/capabilities-remove-set":
+		set, err := capabilitySet(iso.Value)
+		a.CapsRemove = append(a.CapsRemove, set...)
+		return err
+	case "os/linux/no-new-privileges":
+		return decode(iso.Value, &p.NoNewPrivileges)
+	case "os/linux/oom-score-adj":
+		var adj int
+		if err := decode(iso.Value, &adj); err != nil {
+			return err
+		}
+		return a.setOOMScoreAdj(adj)
+	case "os/linux/cpu-shares":
+		var shares uint64
+		if err := decode(iso.Value, &shares); err != nil {
+			return err
+		}
+		return a.setCPUShares(shares)
+	case "os/linux/seccomp-retain-set", "os/linux/seccomp-remove-set":
+		return a.addSeccomp(iso)
+	case "os/linux/selinux-context":
+		return a.addSELinux(iso.Value)
+	case "os/unix/sysctl":
+		return a.addSysctls(iso.Value)
+	case "resource/memory":
+		return withLimit(iso.Value, ParseBytes, a.setMemory)
+	case "resource/cpu":
+		return withLimit(iso.Value, ParseMillis, a.setCPUMillis)
+	}
+	if strings.HasPrefix(iso.Name, "resource/") {
+		a.Ignored = append(a.Ignored, iso.Name)
+		return nil
+	}
+	return fmt.Errorf("isolator is not known")
+}
+
+func capabilitySet(value []byte) ([]string, error) {
+	var v struct{ Set []string }
+	if err := decode(value, &v); err != nil {
+		return nil, err
+	}
+	if len(v.Set) == 0 {
+		return nil, fmt.Errorf("set is empty")
+	}
+	return parseCapabilities(v.Set)
+}
+
+// withLimit applies the limit of a resource isolator. A request alone asks for
+// nothing that could be refused.
+func withLimit(value []byte, parse func(string) (int64, error), set func(int64) error) error {
+	var v struct{ Limit json.RawMessage }
+	if err := decode(value, &v); err != nil {
+		return err
+	}
+	text := string(v.Limit)
+	if text == "" || text == "null" {
+		return nil
+	}
+	if text[0] == '"' {
+		if err := json.Unmarshal(v.Limit, &text); err != nil {
+			return err
+		}
+	}
+	n, err := parse(text)
+	if err != nil {
+		return fmt.Errorf("limit: %w", err)
+	}
+	return set(n)
+}
+
+func (a *App) addSeccomp(iso appcIsolator) error {
+	var v struct {
+		Set   []string
+		Errno string
+	}
+	if err := decode(iso.Value, &v); err != nil {
+		return err
+	}
+	switch {
+	case len(v.Set) == 0:
+		return fmt.Errorf("set is empty")
+	case a.Spec.Linux.Seccomp != nil:
+		return fmt.Errorf("a second seccomp isolator")
+	}
+	retain := strings.HasSuffix(iso.Name, "retain-set")
+	// Termination by SIGSYS is appc's default.
+	action, ret := specs.ActKillProcess, (*uint)(nil)
+	if v.Errno != "" {
+		n, err := errnoNumber(v.Errno)
+		if err != nil {
+			return err
+		}
+		action, ret = specs.ActErrno, &n
+	}
+	var names []string
+	for _, s := range v.Set {
+		switch {
+		case s == "@appc.io/empty":
+		case s == "@appc.io/all" && retain:
+			return nil // everything is allowed: no filter at all
+		case strings.HasPrefix(s, "@"):
+			return fmt.Errorf("the set %s is not supported", s)
+		case strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || s == "":
+			return fmt.Errorf("system call %q is not a name", s)
+		default:
+			names = append(names, s)
+		}
+	}
+	filter := &Seccomp{DefaultAction: specs.ActAllow}
+	rule := specs.LinuxSyscall{Names: names, Action: action, ErrnoRet: ret}
+	if retain {
+		filter.DefaultAction, filter.DefaultErrnoRet = action, ret
+		rule.Action, rule.ErrnoRet = specs.ActAllow, nil
+	}
+	if len(names) > 0 {
+		filter.Syscalls = []specs.LinuxSyscall{rule}
+	}
+	a.Spec.Linux.Seccomp = filter
+	return nil
+}
+
+func errnoNumber(name string) (uint, error) {
+	for n := unix.Errno(1); n < 256; n++ {
+		if unix.ErrnoName(n) == name {
+			return uint(n), nil
+		}
+	}
+	return 0, fmt.Errorf("errno %q: no such error", name)
+}
+
+func (a *App) addSELinux(value []byte) error {
+	var v struct{ User, Role, Type, Level string }
+	if err := decode(value, &v); err != nil {
+		return err
+	}
+	for _, part := range []string{v.User, v.Role, v.Type} {
+		if part == "" || strings.ContainsFunc(part, func(r rune) bool { return r == ':' || isControlOrSpace(r) }) {
+			return fmt.Errorf("context part %q is not a name", part)
+		}
+	}
+	if v.Level == "" || strings.ContainsFunc(v.Level, isControlOrSpace) {
+		return fmt.Errorf("level %q is none", v.Level)
+	}
+	a.Spec.Process.SelinuxLabel = strings.Join([]string{v.User, v.Role, v.Type, v.Level}, ":")
+	return nil
+}
+
+func (a *App) addSysctls(value []byte) error {
+	var v map[string]string
+	if err := decode(value, &v); err != nil {
+		return err
+	}
+	for name, val := range v {
+		if !isSysctl(name) || strings.ContainsFunc(val, isControl) {
+			return fmt.Errorf("sysctl %q is not a name with a value of one line", name)
+		}
+	}
+	a.Spec.Linux.Sysctl = v
+	return nil
+}
+
+func isSysctl(name string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./"
+	return name != "" && strings.Trim(name, letters) == "" && !strings.Contains(name, "..") &&
+		name[0] != '.' && name[0] != '/'
+}
