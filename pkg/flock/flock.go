@@ -98,6 +98,46 @@ func (l *Lock) poll(ctx context.Context, how int) error {
 	}
 }
 
+// MakeDir makes the directory where it is missing, with mode 0700, and waits
+// until it holds its lock alone. A holder may rename the directory to its final
+// place or remove it; those who waited then ask done, and begin again unless it
+// reports that there is nothing left to do, when MakeDir returns nil and no
+// error. Content that a killed holder left is still there.
+func MakeDir(ctx context.Context, path string, done func() bool) (*Lock, error) {
+	for {
+		if done() {
+			return nil, nil
+		}
+		if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return nil, fmt.Errorf("make lock directory: %w", err)
+		}
+		l, err := Open(path)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		err = l.ExclusiveContext(ctx)
+		here := false
+		if err == nil {
+			here, err = l.Is(path)
+		}
+		switch {
+		case err != nil:
+			return nil, errors.Join(err, l.Close())
+		case here && !done():
+			return l, nil
+		case here:
+			// Done by one that did not need the directory.
+			return nil, errors.Join(os.RemoveAll(path), l.Close())
+		}
+		if err := l.Close(); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // Unlock drops the lock and keeps the descriptor.
 func (l *Lock) Unlock() error { return l.wait(unix.LOCK_UN) }
 

@@ -1,0 +1,149 @@
+package imagestore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/raket/raket/pkg/atomicfile"
+	"github.com/raket/raket/pkg/flock"
+)
+
+const (
+	annotationRefName = "org.opencontainers.image.ref.name" // image-spec, "Pre-Defined Annotation Keys"
+	annotationAppcID  = "raket.appc.image-id"
+	mediaTypeManifest = "application/vnd.oci.image.manifest.v1+json"
+	mediaTypeIndex    = "application/vnd.oci.image.index.v1+json"
+)
+
+// index is index.json (image-spec, "Image Index Specification"): one entry for
+// each name of each image, or one without a name.
+type index struct {
+	SchemaVersion int          `json:"schemaVersion"`
+	MediaType     string       `json:"mediaType"`
+	Manifests     []indexEntry `json:"manifests"`
+}
+
+type indexEntry struct {
+	MediaType   string            `json:"mediaType"`
+	Digest      digest.Digest     `json:"digest"`
+	Size        int64             `json:"size"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+}
+
+func (e indexEntry) name() string   { return e.Annotations[annotationRefName] }
+func (e indexEntry) appcID() string { return e.Annotations[annotationAppcID] }
+
+// readIndex returns index.json parsed and as it is; an empty one where there
+// is none yet.
+func (s *Store) readIndex() (index, []byte, error) {
+	idx := index{SchemaVersion: 2, MediaType: mediaTypeIndex, Manifests: []indexEntry{}}
+	raw, err := os.ReadFile(s.path("index.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return idx, nil, nil
+	}
+	if err != nil {
+		return idx, nil, fmt.Errorf("read image index: %w", err)
+	}
+	if err := json.Unmarshal(raw, &idx); err != nil {
+		return idx, nil, fmt.Errorf("parse image index %s: %w", s.path("index.json"), err)
+	}
+	return idx, raw, nil
+}
+
+// changeIndex replaces index.json by what change makes of it, under its lock.
+// Where change reports false nothing is written.
+func (s *Store) changeIndex(change func(*index) (bool, error)) (err error) {
+	l, err := s.lock("index.lock", (*flock.Lock).Exclusive)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	idx, _, err := s.readIndex()
+	if err != nil {
+		return err
+	}
+	changed, err := change(&idx)
+	if err != nil || !changed {
+		return err
+	}
+	raw, err := json.Marshal(idx)
+	if err != nil {
+		return fmt.Errorf("write image index: %w", err)
+	}
+	s.step("write index")
+	return atomicfile.WriteFile(s.path("index.json"), raw, 0o640)
+}
+
+// setNames gives the image these names too, taking them from other images,
+// which stay without them. It reports whether that changed anything.
+func (idx *index) setNames(entry indexEntry, appcID string, names []string) bool {
+	changed := false
+	withName := func(name string) indexEntry {
+		e := entry
+		e.Annotations = map[string]string{}
+		if name != "" {
+			e.Annotations[annotationRefName] = name
+		}
+		if appcID != "" {
+			e.Annotations[annotationAppcID] = appcID
+		}
+		return e
+	}
+	for _, name := range names {
+		at := slices.IndexFunc(idx.Manifests, func(e indexEntry) bool { return e.name() == name })
+		switch {
+		case at < 0:
+			idx.Manifests = append(idx.Manifests, withName(name))
+			changed = true
+		case idx.Manifests[at].Digest != entry.Digest:
+			old := idx.Manifests[at]
+			idx.Manifests[at] = withName(name)
+			if !idx.has(old.Digest) {
+				old.Annotations = maps.Clone(old.Annotations)
+				delete(old.Annotations, annotationRefName)
+				idx.Manifests = append(idx.Manifests, old)
+			}
+			changed = true
+		}
+	}
+	if !idx.has(entry.Digest) {
+		idx.Manifests = append(idx.Manifests, withName(""))
+		return true
+	}
+	if len(names) == 0 {
+		return changed
+	}
+	// A name makes the entry without one superfluous.
+	before := len(idx.Manifests)
+	idx.Manifests = slices.DeleteFunc(idx.Manifests, func(e indexEntry) bool {
+		return e.Digest == entry.Digest && e.name() == ""
+	})
+	return changed || len(idx.Manifests) != before
+}
+
+func (idx *index) has(id digest.Digest) bool {
+	return slices.ContainsFunc(idx.Manifests, func(e indexEntry) bool { return e.Digest == id })
+}
+
+// names has each image once, in order of appearance, with its names.
+func (idx *index) names() ([]digest.Digest, map[digest.Digest][]string) {
+	var order []digest.Digest
+	names := make(map[digest.Digest][]string, len(idx.Manifests))
+	for _, e := range idx.Manifests {
+		if _, ok := names[e.Digest]; !ok {
+			order = append(order, e.Digest)
+			names[e.Digest] = []string{}
+		}
+		if n := e.name(); n != "" {
+			names[e.Digest] = append(names[e.Digest], n)
+		}
+	}
+	return order, names
+}

@@ -1,0 +1,65 @@
+package imagestore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/raket/raket/pkg/image"
+)
+
+// parallelLayers is how many layers are read at a time. Each is at most three
+// busy goroutines and about 3 MiB of buffers, besides its decompressor.
+const parallelLayers = 4
+
+// AddLayers adds all layers of an image, several at a time, the largest first.
+// The first error ends all.
+func (s *Store) AddLayers(ctx context.Context, v image.Verified, source func(image.VerifiedLayer) LayerSource) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	queue := make(chan image.VerifiedLayer)
+	var wg sync.WaitGroup
+	var once sync.Once
+	var first error
+	for range parallelLayers {
+		wg.Go(func() {
+			for l := range queue {
+				if err := s.AddLayer(ctx, l, source(l)); err != nil {
+					once.Do(func() { first = err })
+					cancel(err)
+				}
+			}
+		})
+	}
+	for _, l := range bySize(v.Layers()) {
+		select {
+		case queue <- l:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(queue)
+	wg.Wait()
+	if first != nil {
+		return first
+	}
+	return context.Cause(ctx)
+}
+
+// bySize has each layer once, the largest first: a large layer begun last
+// would be waited for alone.
+func bySize(layers []image.VerifiedLayer) []image.VerifiedLayer {
+	slices.SortStableFunc(layers, func(a, b image.VerifiedLayer) int {
+		return cmp.Compare(b.Layer().SizeBytes, a.Layer().SizeBytes)
+	})
+	seen := map[digest.Digest]bool{}
+	return slices.DeleteFunc(layers, func(l image.VerifiedLayer) bool {
+		dup := seen[l.Layer().Digest]
+		seen[l.Layer().Digest] = true
+		return dup
+	})
+}

@@ -1,0 +1,73 @@
+package imagestore
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/raket/raket/pkg/image"
+	"github.com/raket/raket/pkg/layer"
+	"github.com/raket/raket/pkg/tree"
+)
+
+// Render returns the absolute directories of an image's trees, top first, as
+// overlayfs wants its lowerdir. Trees that are missing are unpacked from the
+// store's blobs. The caller holds RLock until its reference to the image is
+// written. An image without layers has one empty tree.
+func (s *Store) Render(ctx context.Context, img image.Image) ([]string, error) {
+	missing := slices.ContainsFunc(img.Layers, func(l image.Layer) bool {
+		return !s.trees.Has(tree.Name(img.Kind, l.DiffID))
+	})
+	if missing {
+		if err := s.unpackMissing(ctx, img); err != nil {
+			return nil, fmt.Errorf("render image %s: %w", image.ShortID(img), err)
+		}
+	}
+	stack, err := s.trees.Stack(ctx, treeNames(img))
+	if err != nil {
+		return nil, fmt.Errorf("render image %s: %w", image.ShortID(img), err)
+	}
+	return stack, nil
+}
+
+// treeNames has the bottom first.
+func treeNames(img image.Image) []string {
+	names := make([]string, len(img.Layers))
+	for i, l := range img.Layers {
+		names[i] = tree.Name(img.Kind, l.DiffID)
+	}
+	return names
+}
+
+func (s *Store) unpackMissing(ctx context.Context, img image.Image) error {
+	v, err := s.Verified(ctx, img)
+	if err != nil {
+		return err
+	}
+	return s.AddLayers(ctx, v, func(l image.VerifiedLayer) LayerSource {
+		return LayerSource{Open: func(context.Context) (io.ReadCloser, error) {
+			return nil, fmt.Errorf("blob %s is missing from the store: fetch the image again", l.Layer().Digest)
+		}}
+	})
+}
+
+// UnpackInto unpacks an image's layers one over the other into dir, an existing
+// empty directory, for where overlayfs is not used. On an error dir holds
+// remains.
+func (s *Store) UnpackInto(ctx context.Context, dir string, img image.Image) error {
+	v, err := s.Verified(ctx, img)
+	if err != nil {
+		return fmt.Errorf("unpack image %s: %w", image.ShortID(img), err)
+	}
+	for _, l := range v.Layers() {
+		f, err := s.OpenBlob(l.Layer().Digest)
+		if err != nil {
+			return fmt.Errorf("unpack image %s: %w", image.ShortID(img), err)
+		}
+		if _, err := layer.Unpack(ctx, f, l, dir, layer.Options{Flat: true}); err != nil {
+			return fmt.Errorf("unpack image %s: %w", image.ShortID(img), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrTooLarge is a file beyond the limit its reader gave.
+var ErrTooLarge = errors.New("file is too large")
+
+const maxLinks = 40 // as the kernel's
+
+// ReadFile reads a file as overlayfs would show it in the stack lowers (top
+// first): whiteouts and opaque directories hide, symbolic links are resolved
+// as if the stack were "/", and nothing outside of it is reached. It is an
+// error wrapping fs.ErrNotExist where there is no such file, ErrTooLarge where
+// it has more than limit bytes, and another where it is no regular file.
+func ReadFile(lowers []string, path string, limit int64) ([]byte, error) {
+	m, err := openMerged(lowers)
+	if err != nil {
+		return nil, err
+	}
+	defer m.close()
+	raw, err := m.read(path, limit)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read in image", Path: path, Err: err}
+	}
+	return raw, nil
+}
+
+// merged walks a stack. Each element of at is one directory on the way from the
+// root: its descriptors in the layers that have it, top first.
+type merged struct {
+	at   [][]int
+	todo []string
+}
+
+func openMerged(lowers []string) (*merged, error) {
+	m := &merged{at: [][]int{nil}}
+	for _, dir := range lowers {
+		fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			m.close()
+			return nil, &fs.PathError{Op: "open layer", Path: dir, Err: err}
+		}
+		m.at[0] = append(m.at[0], fd)
+		if isOpaque(fd) {
+			break
+		}
+	}
+	return m, nil
+}
+
+func (m *merged) close() {
+	for _, fds := range m.at {
+		closeAll(fds)
+	}
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+}
+
+func (m *merged) read(path string, limit int64) ([]byte, error) {
+	m.todo = strings.Split(path, "/")
+	for links := 0; len(m.todo) > 0; {
+		name := m.todo[0]
+		m.todo = m.todo[1:]
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			if last := len(m.at) - 1; last > 0 {
+				closeAll(m.at[last])
+				m.at = m.at[:last]
+			}
+			continue
+		}
+		dirs, fd, mode, err := lookup(m.at[len(m.at)-1], name)
+		switch {
+		case err != nil:
+			return nil, err
+		case dirs != nil:
+			m.at = append(m.at, dirs)
+		case mode == unix.S_IFLNK:
+			if links++; links > maxLinks {
+				return nil, unix.ELOOP
+			}
+			if err := m.follow(fd, name); err != nil {
+				return nil, err
+			}
+		case len(m.todo) > 0:
+			return nil, unix.ENOTDIR
+		case mode != unix.S_IFREG:
+			return nil, errors.New("not a regular file")
+		default:
+			return readAt(fd, name, limit)
+		}
+	}
+	return nil, unix.EISDIR
+}
+
+// follow puts a link's target before what is left of the path.
+func (m *merged) follow(fd int, name string) error {
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(fd, name, buf)
+	if err != nil {
+		return err
+	}
+	target := string(buf[:n])
+	if strings.HasPrefix(target, "/") {
+		for _, fds := range m.at[1:] {
+			closeAll(fds)
+		}
+		m.at = m.at[:1]
+	}
+	m.todo = append(strings.Split(target, "/"), m.todo...)
+	return nil
+}
+
+// lookup finds name in the directory whose layers are fds. It returns either
+// the descriptors of a directory, or in which layer another file is.
+func lookup(fds []int, name string) (dirs []int, fd int, mode uint32, err error) {
+	for _, fd := range fds {
+		var st unix.Stat_t
+		err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+		if errors.Is(err, unix.ENOENT) {
+			continue
+		}
+		if err != nil {
+			closeAll(dirs)
+			return nil, -1, 0, err
+		}
+		mode := st.Mode & unix.S_IFMT
+		if mode == unix.S_IFCHR && st.Rdev == 0 {
+			break
+		}
+		if mode != unix.S_IFDIR {
+			if dirs == nil {
+				return nil, fd, mode, nil
+			}
+			break
+		}
+		dir, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		if err != nil {
+			closeAll(dirs)
+			return nil, -1, 0, err
+		}
+		dirs = append(dirs, dir)
+		if isOpaque(dir) {
+			break
+		}
+	}
+	if dirs == nil {
+		return nil, -1, 0, unix.ENOENT
+	}
+	return dirs, -1, unix.S_IFDIR, nil
+}
+
+func isOpaque(fd int) bool {
+	var v [2]byte
+	n, err := unix.Fgetxattr(fd, "trusted.overlay.opaque", v[:])
+	return err == nil && n == 1 && v[0] == 'y'
+}
+
+func readAt(dir int, name string, limit int64) ([]byte, error) {
+	// Not blocking, should it have become a FIFO meanwhile.
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), name)
+	raw, err := readLimited(f, limit)
+	return raw, errors.Join(err, f.Close())
+}
+
+func readLimited(f *os.File, limit int64) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(raw)) > limit {
+		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return raw, nil
+}
