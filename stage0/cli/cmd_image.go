@@ -1,0 +1,18 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func newImage(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "image",
+		Short: "Look at and remove images in the store",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return printHelp(e.stdout, cmd)
+		},
+		Annotations: exits(exitOK, exitError),
+	}
+	cmd.AddCommand(newImageList(e), newImageCatManifest(e), newImageRemove(e), newImageCollect(e))
+	return cmd
+}

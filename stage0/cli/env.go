@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/raket/raket/stage0/config"
+)
+
+// env is the world as a verb sees it.
+type env struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	// asRkt is set where the program was called by the name rkt.
+	asRkt bool
+	now   func() time.Time
+	globals
+	services services
+}
+
+// globals are the flags of every verb.
+type globals struct {
+	debug bool
+	// dir is empty where neither --dir nor its default was asked for.
+	dir       string
+	system    string
+	local     string
+	user      string
+	insecure  insecureOptions
+	help      bool
+	flags     *pflag.FlagSet
+	completes bool // the shell is asking for completions
+}
+
+const (
+	defaultDataDir   = "/var/lib/raket"
+	defaultSystemDir = "/usr/lib/raket"
+	defaultLocalDir  = "/etc/raket"
+)
+
+// define makes the flag set. The same set is bound to the root command, so that
+// a flag may stand on either side of the verb.
+func (g *globals) define() {
+	fs := pflag.NewFlagSet(program, pflag.ContinueOnError)
+	fs.SetInterspersed(false)
+	fs.SortFlags = true
+	fs.BoolVar(&g.debug, "debug", false, "after an error, print what caused it as a tree")
+	fs.StringVar(&g.dir, "dir", "", "keep images and pods in this `DIR` (default "+defaultDataDir+")")
+	fs.StringVar(&g.system, "system-config", defaultSystemDir, "read the vendor's configuration in `DIR`")
+	fs.StringVar(&g.local, "local-config", defaultLocalDir, "read this host's configuration in `DIR`")
+	fs.StringVar(&g.user, "user-config", "", "read configuration in `DIR` too, above the others")
+	fs.Var(&g.insecure, "insecure-options", "leave out checks, a list of: "+insecureWords())
+	g.flags = fs
+}
+
+// settings are what the services need to know.
+type settings struct {
+	// DataDir is where images and pods are kept; absolute or as the user gave it.
+	DataDir  string
+	Config   config.Config
+	Insecure insecureOptions
+	Debug    bool
+	// Stdin, Stdout and Stderr are the command's streams.
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+}
+
+// settings reads the configuration.
+func (e *env) settings() (settings, error) {
+	cfg, err := config.Load(config.Dirs{System: e.system, Local: e.local, User: e.user})
+	if err != nil {
+		return settings{}, err
+	}
+	s := settings{
+		DataDir: e.dir, Config: cfg, Insecure: e.insecure, Debug: e.debug,
+		Stdin: e.stdin, Stdout: e.stdout, Stderr: e.stderr,
+	}
+	if s.DataDir == "" {
+		s.DataDir = cfg.Paths.Data
+	}
+	if s.DataDir == "" {
+		s.DataDir = defaultDataDir
+	}
+	return s, nil
+}
+
+// service makes one of the services from the settings.
+func service[T any](e *env, make func(settings) (T, error)) (T, error) {
+	s, err := e.settings()
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return make(s)
+}
+
+// isTerminal reports whether people are reading (or writing) a stream.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,70 @@
+package cli
+
+import "time"
+
+// podJSON is a pod as rkt's JSON has it, and some more.
+type podJSON struct {
+	UUID     string        `json:"name"`
+	State    string        `json:"state"`
+	Networks []networkJSON `json:"networks,omitempty"`
+	AppNames []string      `json:"app_names"`
+	Apps     []appJSON     `json:"apps"`
+	// Created and Started are seconds since 1970, as in rkt.
+	Created *int64 `json:"created_at,omitempty"`
+	Started *int64 `json:"started_at,omitempty"`
+	Ended   *int64 `json:"finished_at,omitempty"`
+	PID     int    `json:"pid,omitempty"`
+	Ready   bool   `json:"ready"`
+}
+
+type appJSON struct {
+	Name      string `json:"name"`
+	State     string `json:"state"`
+	ImageName string `json:"image_name,omitempty"`
+	ImageID   string `json:"image_id,omitempty"`
+	// Created, Started and Ended are nanoseconds since 1970, as in rkt.
+	Created  *int64 `json:"created_at,omitempty"`
+	Started  *int64 `json:"started_at,omitempty"`
+	Ended    *int64 `json:"finished_at,omitempty"`
+	ExitCode *int   `json:"exit_code,omitempty"`
+}
+
+type networkJSON struct {
+	Name string `json:"netName"`
+	IP   string `json:"ip,omitempty"`
+}
+
+func podsJSON(pods []pod) []podJSON {
+	out := make([]podJSON, 0, len(pods))
+	for _, p := range pods {
+		out = append(out, toJSON(p))
+	}
+	return out
+}
+
+func toJSON(p pod) podJSON {
+	j := podJSON{
+		UUID: p.UUID, State: p.State, PID: p.PID, Ready: p.Ready,
+		Created: unixTime(p.Created, time.Time.Unix), Started: unixTime(p.Started, time.Time.Unix), Ended: unixTime(p.Ended, time.Time.Unix),
+		AppNames: []string{}, Apps: []appJSON{},
+	}
+	for _, n := range p.Networks {
+		j.Networks = append(j.Networks, networkJSON(n))
+	}
+	for _, a := range p.Apps {
+		j.AppNames = append(j.AppNames, a.Name)
+		j.Apps = append(j.Apps, appJSON{
+			Name: a.Name, State: a.State, ImageName: a.ImageName, ImageID: a.ImageID, ExitCode: a.ExitCode,
+			Created: unixTime(p.Created, time.Time.UnixNano), Started: unixTime(a.Started, time.Time.UnixNano), Ended: unixTime(a.Ended, time.Time.UnixNano),
+		})
+	}
+	return j
+}
+
+func unixTime(t time.Time, in func(time.Time) int64) *int64 {
+	if t.IsZero() {
+		return nil
+	}
+	n := in(t)
+	return &n
+}

@@ -1,0 +1,6 @@
+package cli
+
+// realServices binds the verbs to the parts that do their work.
+func realServices() services {
+	return services{}
+}
