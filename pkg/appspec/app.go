@@ -154,3 +154,16 @@ func defaultMounts() []Mount {
 }
 
 func formatID(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
+
+// Bind returns the mount of a file or directory of the host, or of a volume of the
+// pod, for Spec.Mounts. source is seen from the host, target from the app's root.
+func Bind(source, target string, readOnly, recursive bool) Mount {
+	m := Mount{Destination: target, Type: "bind", Source: source, Options: []string{"bind"}}
+	if recursive {
+		m.Options[0] = "rbind"
+	}
+	if readOnly {
+		m.Options = append(m.Options, "ro")
+	}
+	return m
+}

@@ -110,7 +110,10 @@ func (a *App) SetAppc(section []byte) error {
 	if err := a.addPorts(app.Ports); err != nil {
 		return err
 	}
-	return a.addIsolators(app.Isolators)
+	if err := a.addIsolators(app.Isolators); err != nil {
+		return fmt.Errorf("app.%w", err)
+	}
+	return nil
 }
 
 func (a *App) addHandlers(handlers []appcHandler) error {

@@ -23,10 +23,19 @@ type appcIsolator struct {
 func (a *App) addIsolators(isolators []appcIsolator) error {
 	for i, iso := range isolators {
 		if err := a.addIsolator(iso); err != nil {
-			return fmt.Errorf("app.isolators[%d]: %s: %w", i, iso.Name, err)
+			return fmt.Errorf("isolators[%d]: %s: %w", i, iso.Name, err)
 		}
 	}
 	return nil
+}
+
+// CheckIsolators says what is wrong with a JSON list of appc isolators.
+func CheckIsolators(list []byte) error {
+	var isolators []appcIsolator
+	if err := decode(list, &isolators); err != nil {
+		return err
+	}
+	return New().addIsolators(isolators)
 }
 
 func (a *App) addIsolator(iso appcIsolator) error {
@@ -70,7 +79,7 @@ func (a *App) addIsolator(iso appcIsolator) error {
 	}
 	if strings.HasPrefix(iso.Name, "resource/") {
 		a.Ignored = append(a.Ignored, iso.Name)
-		return nil
+		return withLimit(iso.Value, ParseBytes, func(int64) error { return nil })
 	}
 	return fmt.Errorf("isolator is not known")
 }
@@ -87,26 +96,38 @@ func capabilitySet(value []byte) ([]string, error) {
 }
 
 // withLimit applies the limit of a resource isolator. A request alone asks for
-// nothing that could be refused.
+// nothing that could be refused, but has to be a quantity.
 func withLimit(value []byte, parse func(string) (int64, error), set func(int64) error) error {
-	var v struct{ Limit json.RawMessage }
+	var v struct{ Limit, Request json.RawMessage }
 	if err := decode(value, &v); err != nil {
 		return err
 	}
-	text := string(v.Limit)
-	if text == "" || text == "null" {
-		return nil
+	if _, _, err := quantity(v.Request, parse); err != nil {
+		return fmt.Errorf("request: %w", err)
 	}
-	if text[0] == '"' {
-		if err := json.Unmarshal(v.Limit, &text); err != nil {
-			return err
-		}
-	}
-	n, err := parse(text)
+	n, given, err := quantity(v.Limit, parse)
 	if err != nil {
 		return fmt.Errorf("limit: %w", err)
 	}
+	if !given {
+		return nil
+	}
 	return set(n)
+}
+
+// quantity reads a quantity written as a JSON string or number.
+func quantity(raw json.RawMessage, parse func(string) (int64, error)) (n int64, given bool, err error) {
+	text := string(raw)
+	if text == "" || text == "null" {
+		return 0, false, nil
+	}
+	if text[0] == '"' {
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return 0, false, err
+		}
+	}
+	n, err = parse(text)
+	return n, true, err
 }
 
 func (a *App) addSeccomp(iso appcIsolator) error {
