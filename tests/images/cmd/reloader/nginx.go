@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// reload writes the configuration and sends nginx's master a HUP. It returns the master's PID.
+func reload(o options, text string) (int, error) {
+	pid, err := findMaster(o.pidfile)
+	if err != nil {
+		return 0, err
+	}
+	if err := writeConf(o, text); err != nil {
+		return 0, err
+	}
+	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+		return 0, fmt.Errorf("send HUP to %d: %w", pid, err)
+	}
+	return pid, nil
+}
+
+// writeConf replaces the configuration in one step: nginx never reads half of it.
+func writeConf(o options, text string) error {
+	conf := fmt.Sprintf("server {\n    listen %d default_server;\n    location / {\n        default_type text/plain;\n        return 200 %s;\n    }\n}\n", o.port, quote(text+"\n"))
+	tmp := o.conf + ".new"
+	if err := os.WriteFile(tmp, []byte(conf), 0o644); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	if err := os.Rename(tmp, o.conf); err != nil {
+		return fmt.Errorf("write configuration: %w", err)
+	}
+	return nil
+}
+
+// quote writes s as nginx's double-quoted string. A dollar sign would name a variable and
+// cannot be escaped, so it is left out.
+func quote(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", "").Replace(s) + `"`
+}
+
+var errNoMaster = errors.New("nginx's master process is not in sight")
+
+func findMaster(pidfile string) (int, error) {
+	if pidfile != "" {
+		b, err := os.ReadFile(pidfile)
+		if err != nil {
+			return 0, fmt.Errorf("find nginx: %w", err)
+		}
+		pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+		if err != nil || pid <= 1 {
+			return 0, fmt.Errorf("find nginx: no PID in %s", pidfile)
+		}
+		return pid, nil
+	}
+	titles, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return 0, err
+	}
+	for _, path := range titles {
+		title, err := os.ReadFile(path)
+		if err != nil || !bytes.HasPrefix(title, []byte("nginx: master process")) {
+			continue
+		}
+		return strconv.Atoi(filepath.Base(filepath.Dir(path)))
+	}
+	return 0, errNoMaster
+}
