@@ -7,7 +7,7 @@
 //   - [File.Set] takes plain text: specifiers (%) are escaped;
 //   - [File.SetRaw] takes a value already in systemd's syntax, an operator's own
 //     directive, and holds it to its one line;
-//   - [File.Words] takes a list of words, quoted with C escapes;
+//   - [File.Words] takes a list of plain words, [File.Units] one of unit names;
 //   - [File.Exec] takes a command line: any bytes but NUL;
 //   - [File.Env] takes an environment assignment;
 //   - [File.Paths] and [File.Bind] take paths, whose quoting differs again.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/coreos/go-systemd/v22/unit"
 )
@@ -16,6 +17,8 @@ const MaxLineBytes = 1<<20 - 1
 // in a unit file at all, as a path that holds a newline. A caller may then pass
 // the value some other way.
 var ErrInexpressible = errors.New("no form in a unit file")
+
+const wordBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@_.:/~+=,-"
 
 // File is a unit file being written. Its zero value is an empty file.
 type File struct {
@@ -46,12 +49,26 @@ func (f *File) Set(key, value string) { f.add(key, escapeSpecifiers(value)) }
 // and quotes included. It is held to its line: what Set refuses, SetRaw refuses.
 func (f *File) SetRaw(key, value string) { f.add(key, value) }
 
-// Words adds KEY= with a list of words, for directives that systemd splits with
-// C unescaping (Environment=, SystemCallFilter=, CapabilityBoundingSet=, After= …).
-// Not for paths: see Paths.
+// Units adds KEY= with a list of unit names (After=, Requires=, Sockets= …), for
+// which [NameError] is nil.
+func (f *File) Units(key string, names ...string) {
+	for _, n := range names {
+		if err := NameError(n); err != nil {
+			f.addOr(key, "", err)
+		}
+	}
+	f.add(key, strings.Join(names, " "))
+}
+
+// Words adds KEY= with a list of plain words: capabilities, system calls, numbers. Directives differ in whether they know quotes, so words with any
+// but letters, digits and "@_.:/~+=,-" are refused.
 func (f *File) Words(key string, words ...string) {
-	value, err := joinQuoted(words, false)
-	f.addOr(key, value, err)
+	for _, w := range words {
+		if strings.Trim(w, wordBytes) != "" || w == "" {
+			f.addOr(key, "", fmt.Errorf("%q is not a plain word: %w", w, ErrInexpressible))
+		}
+	}
+	f.add(key, strings.Join(words, " "))
 }
 
 // Exec adds a command line (ExecStart= and its like). prefix holds systemd's

@@ -19,9 +19,9 @@ func lineError(value string) error {
 			return fmt.Errorf("value %q holds a control character: %w", value, ErrInexpressible)
 		}
 	}
-	// systemd strips white space, and joins a line that ends in a backslash with
-	// the next one.
-	if strings.Trim(value, " ") != value {
+	// systemd strips white space (other readers Unicode's too), and joins a line that
+	// ends in a backslash with the next one.
+	if strings.TrimSpace(value) != value {
 		return fmt.Errorf("value %q begins or ends with white space: %w", value, ErrInexpressible)
 	}
 	if strings.HasSuffix(value, `\`) {
