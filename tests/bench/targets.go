@@ -1,0 +1,110 @@
+package main
+
+import "fmt"
+
+// Names of scenarios and contenders, as tables and targets share them.
+const (
+	scVersion  = "version"
+	scReady    = "ready"
+	scOneshot  = "oneshot"
+	scFetch    = "fetch"
+	scResident = "resident"
+	scList     = "list"
+
+	subRaket         = "raket"
+	subNothing       = "busybox true"
+	subPodmanVersion = "podman --version"
+	subPodmanPlay    = "podman kube play"
+	subPodmanRun     = "podman run"
+	subPodmanPull    = "podman pull"
+	subUmoci         = "skopeo copy + umoci unpack"
+	subNspawn        = "bare nspawn, SYSTEMD_SECCOMP=0"
+	subNspawnStock   = "bare nspawn, stock seccomp"
+	subRaketList     = "raket list"
+	subRaketStatus   = "raket status"
+)
+
+// readyName names the table of pods with a number of apps.
+func readyName(apps int) string { return fmt.Sprintf("%s-%d", scReady, apps) }
+
+// residentApps is how many apps the resident scenario counts helpers of.
+const residentApps = 20
+
+// target is a promise about one figure: itself, its ratio to a peer's, or what it adds to a peer's. Minima are compared.
+type target struct {
+	Name             string
+	Table            string
+	Subject, Against string // Against is empty for an absolute limit
+	Figure           string
+	Difference       bool // Subject minus Against, instead of their ratio
+	Limit            float64
+}
+
+// targets are the project's promises.
+func targets() []target {
+	both := func(name string, t target) []target {
+		wall, cpu := t, t
+		wall.Name, wall.Figure = name+", wall", figWall
+		cpu.Name, cpu.Figure = name+", CPU", figCPU
+		return []target{wall, cpu}
+	}
+	var all []target
+	all = append(all, both("raket version", target{Table: scVersion, Subject: subRaket, Limit: 8})...)
+	all = append(all, both("1 app to READY / podman kube play", target{Table: readyName(1), Subject: subRaket, Against: subPodmanPlay, Limit: 0.35})...)
+	all = append(all, both("20 apps to READY / podman kube play", target{Table: readyName(20), Subject: subRaket, Against: subPodmanPlay, Limit: 0.08})...)
+	all = append(all, both("one-shot to exit / podman run", target{Table: scOneshot, Subject: subRaket, Against: subPodmanRun, Limit: 0.9})...)
+	all = append(all, target{Name: "raket's own share, 1 app to READY - bare nspawn, CPU", Table: readyName(1), Subject: subRaket, Against: subNspawn, Figure: figCPU, Difference: true, Limit: 15})
+	all = append(all, both("fetch / podman pull", target{Table: scFetch, Subject: subRaket, Against: subPodmanPull, Limit: 0.4})...)
+	return append(all,
+		target{Name: "helpers resident, 20 apps", Table: scResident, Subject: subRaket, Figure: figHelpers, Limit: 2},
+		target{Name: "their PSS", Table: scResident, Subject: subRaket, Figure: figPSS, Limit: 9},
+		target{Name: "their wake-ups while idle", Table: scResident, Subject: subRaket, Figure: figWakeUps, Limit: 0},
+		target{Name: "list of 1,000 exited pods", Table: scList, Subject: subRaketList, Figure: figWall, Limit: 100},
+		target{Name: "status among 1,000 exited pods", Table: scList, Subject: subRaketStatus, Figure: figWall, Limit: 100},
+	)
+}
+
+const (
+	met        = "met"
+	missed     = "missed"
+	unmeasured = "not measured"
+)
+
+// verdict is a target held against what was measured.
+type verdict struct {
+	Name   string  `json:"name"`
+	Value  float64 `json:"value"`
+	Limit  float64 `json:"limit"`
+	Unit   string  `json:"unit"`
+	Result string  `json:"result"`
+}
+
+func judge(t target, tables []table) verdict {
+	v := verdict{Name: t.Name, Limit: t.Limit, Result: unmeasured}
+	for _, tab := range tables {
+		if tab.Name != t.Table {
+			continue
+		}
+		f, ok := tab.figure(t.Subject, t.Figure)
+		if !ok {
+			continue
+		}
+		v.Value, v.Unit = f.Min, f.Unit
+		if t.Against != "" {
+			peer, ok := tab.figure(t.Against, t.Figure)
+			switch {
+			case !ok || peer.Min == 0:
+				return verdict{Name: t.Name, Limit: t.Limit, Result: unmeasured}
+			case t.Difference:
+				v.Value -= peer.Min
+			default:
+				v.Value, v.Unit = v.Value/peer.Min, "x"
+			}
+		}
+		v.Result = met
+		if v.Value > t.Limit {
+			v.Result = missed
+		}
+	}
+	return v
+}
