@@ -34,6 +34,35 @@ func ReadFile(lowers []string, path string, limit int64) ([]byte, error) {
 	return raw, nil
 }
 
+// Info is what Stat tells of a file.
+type Info struct {
+	Mode     fs.FileMode // type and permissions
+	UID, GID uint32
+}
+
+// Stat looks at a file as ReadFile would find it, symbolic links followed. It is
+// an error wrapping fs.ErrNotExist where there is no such file.
+func Stat(lowers []string, path string) (Info, error) {
+	m, err := openMerged(lowers)
+	if err != nil {
+		return Info{}, err
+	}
+	defer m.close()
+	_, _, st, err := m.find(path)
+	if err != nil {
+		return Info{}, &fs.PathError{Op: "look at in image", Path: path, Err: err}
+	}
+	info := Info{Mode: fs.FileMode(st.Mode & 0o777), UID: st.Uid, GID: st.Gid}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+	case unix.S_IFDIR:
+		info.Mode |= fs.ModeDir
+	default:
+		info.Mode |= fs.ModeIrregular
+	}
+	return info, nil
+}
+
 // merged walks a stack. Each element of at is one directory on the way from the
 // root: its descriptors in the layers that have it, top first.
 type merged struct {
@@ -70,6 +99,21 @@ func closeAll(fds []int) {
 }
 
 func (m *merged) read(path string, limit int64) ([]byte, error) {
+	fd, name, st, err := m.find(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		return nil, unix.EISDIR
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return nil, errors.New("not a regular file")
+	}
+	return readAt(fd, name, limit)
+}
+
+// find walks to a file. It returns the descriptor of the directory that has it,
+// its name there, and its status; of a directory the status alone.
+func (m *merged) find(path string) (dir int, name string, st unix.Stat_t, err error) {
 	m.todo = strings.Split(path, "/")
 	for links := 0; len(m.todo) > 0; {
 		name := m.todo[0]
@@ -84,28 +128,28 @@ func (m *merged) read(path string, limit int64) ([]byte, error) {
 			}
 			continue
 		}
-		dirs, fd, mode, err := lookup(m.at[len(m.at)-1], name)
+		dirs, fd, st, err := lookup(m.at[len(m.at)-1], name)
 		switch {
 		case err != nil:
-			return nil, err
+			return -1, "", st, err
 		case dirs != nil:
 			m.at = append(m.at, dirs)
-		case mode == unix.S_IFLNK:
+		case st.Mode&unix.S_IFMT == unix.S_IFLNK:
 			if links++; links > maxLinks {
-				return nil, unix.ELOOP
+				return -1, "", st, unix.ELOOP
 			}
 			if err := m.follow(fd, name); err != nil {
-				return nil, err
+				return -1, "", st, err
 			}
 		case len(m.todo) > 0:
-			return nil, unix.ENOTDIR
-		case mode != unix.S_IFREG:
-			return nil, errors.New("not a regular file")
+			return -1, "", st, unix.ENOTDIR
 		default:
-			return readAt(fd, name, limit)
+			return fd, name, st, nil
 		}
 	}
-	return nil, unix.EISDIR
+	// The topmost layer that has a directory says whose it is.
+	err = unix.Fstat(m.at[len(m.at)-1][0], &st)
+	return -1, "", st, err
 }
 
 // follow puts a link's target before what is left of the path.
@@ -128,16 +172,15 @@ func (m *merged) follow(fd int, name string) error {
 
 // lookup finds name in the directory whose layers are fds. It returns either
 // the descriptors of a directory, or in which layer another file is.
-func lookup(fds []int, name string) (dirs []int, fd int, mode uint32, err error) {
+func lookup(fds []int, name string) (dirs []int, fd int, st unix.Stat_t, err error) {
 	for _, fd := range fds {
-		var st unix.Stat_t
 		err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
 		if errors.Is(err, unix.ENOENT) {
 			continue
 		}
 		if err != nil {
 			closeAll(dirs)
-			return nil, -1, 0, err
+			return nil, -1, st, err
 		}
 		mode := st.Mode & unix.S_IFMT
 		if mode == unix.S_IFCHR && st.Rdev == 0 {
@@ -145,14 +188,14 @@ func lookup(fds []int, name string) (dirs []int, fd int, mode uint32, err error)
 		}
 		if mode != unix.S_IFDIR {
 			if dirs == nil {
-				return nil, fd, mode, nil
+				return nil, fd, st, nil
 			}
 			break
 		}
 		dir, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err != nil {
 			closeAll(dirs)
-			return nil, -1, 0, err
+			return nil, -1, st, err
 		}
 		dirs = append(dirs, dir)
 		if isOpaque(dir) {
@@ -160,9 +203,9 @@ func lookup(fds []int, name string) (dirs []int, fd int, mode uint32, err error)
 		}
 	}
 	if dirs == nil {
-		return nil, -1, 0, unix.ENOENT
+		return nil, -1, st, unix.ENOENT
 	}
-	return dirs, -1, unix.S_IFDIR, nil
+	return dirs, -1, st, nil
 }
 
 func isOpaque(fd int) bool {

@@ -1,0 +1,45 @@
+package approot
+
+import (
+	"path/filepath"
+	"slices"
+
+	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/stageabi"
+)
+
+// ForApp describes the root of an app of the pod in dir, an absolute path. The
+// target is the app's own RootfsDir; a stage1 may choose another.
+func ForApp(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spec) Root {
+	bundle := stageabi.AppPath(dir, a.Name)
+	r := Root{
+		Target: filepath.Join(bundle, stageabi.RootfsDir),
+		Lowers: a.Lowers,
+		Upper:  filepath.Join(bundle, stageabi.UpperDir),
+		Work:   filepath.Join(bundle, stageabi.WorkDir),
+		Files:  []File{{"/etc/hostname", s.Hostname + "\n"}},
+	}
+	if s.Hosts != nil {
+		r.Files = append(r.Files, File{"/etc/hosts", *s.Hosts})
+	}
+	if s.ResolvConf != nil {
+		r.Files = append(r.Files, File{"/etc/resolv.conf", *s.ResolvConf})
+	}
+	for _, m := range spec.Mounts {
+		if m.Type != "bind" {
+			continue // kernel file systems: the same for every app
+		}
+		b := Bind{
+			Source:    m.Source,
+			Target:    m.Destination,
+			ReadOnly:  slices.Contains(m.Options, "ro"),
+			Recursive: slices.Contains(m.Options, "rbind"),
+		}
+		if !filepath.IsAbs(b.Source) {
+			// Relative to the bundle (runtime-spec, config.md, "mounts").
+			b.Source = filepath.Join(bundle, b.Source)
+		}
+		r.Binds = append(r.Binds, b)
+	}
+	return r
+}

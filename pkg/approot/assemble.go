@@ -1,0 +1,142 @@
+package approot
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Root is the root file system of an app.
+type Root struct {
+	Target string // an existing directory, where the root will be
+	// Lowers are absolute directories, the top one first. None: Target's own
+	// content is the root.
+	Lowers []string
+	Upper  string // absolute; empty directories on a file system that overlayfs can write to
+	Work   string
+	Binds  []Bind
+	Files  []File
+}
+
+// Bind is a file or directory of the host's in the root.
+type Bind struct {
+	Source    string // absolute
+	Target    string // absolute in the root; made if missing
+	ReadOnly  bool
+	Recursive bool // with what is mounted below Source
+}
+
+// File is a file that is put into the root, in place of what the image has
+// there.
+type File struct {
+	Path    string // absolute in the root
+	Content string
+}
+
+// Isolate gives the calling thread, which must be locked to its goroutine, a
+// mount namespace of its own. Mounts made and undone on the host still arrive
+// in it; nothing made in it reaches the host.
+func Isolate() error {
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("make a mount namespace: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("make the mounts private: %w", err)
+	}
+	return nil
+}
+
+// Mount assembles the root at r.Target.
+func (r Root) Mount() (err error) {
+	if err := r.mountBase(); err != nil {
+		return fmt.Errorf("assemble root %s: %w", r.Target, err)
+	}
+	root, err := unix.Open(r.Target, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("assemble root %s: %w", r.Target, err)
+	}
+	defer func() { err = errors.Join(err, unix.Close(root)) }()
+	for _, f := range r.Files {
+		if err := writeFile(root, f); err != nil {
+			return fmt.Errorf("write %s in the app's root: %w", f.Path, err)
+		}
+	}
+	for _, b := range r.Binds {
+		if err := b.mount(root); err != nil {
+			return fmt.Errorf("mount %s on %s in the app's root: %w", b.Source, b.Target, err)
+		}
+	}
+	return nil
+}
+
+func (r Root) mountBase() error {
+	if len(r.Lowers) == 0 {
+		return unix.Mount(r.Target, r.Target, "", unix.MS_BIND|unix.MS_REC, "")
+	}
+	// Layer paths are long, many, and may hold what separates them: descriptors
+	// are none of these. mount(2) takes one page of options.
+	var lower strings.Builder
+	for i, dir := range r.Lowers {
+		fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("layer %s: %w", dir, err)
+		}
+		defer unix.Close(fd)
+		if i > 0 {
+			lower.WriteByte(':')
+		}
+		lower.WriteString("/proc/self/fd/" + strconv.Itoa(fd))
+	}
+	opts := "lowerdir=" + lower.String() + ",upperdir=" + escape(r.Upper) + ",workdir=" + escape(r.Work)
+	if len(opts) >= os.Getpagesize() {
+		return fmt.Errorf("too many layers (%d)", len(r.Lowers))
+	}
+	if err := unix.Mount("overlay", r.Target, "overlay", 0, opts); err != nil {
+		return fmt.Errorf("mount an overlay (does the file system of %s support it? --no-overlay copies instead): %w", r.Upper, err)
+	}
+	return nil
+}
+
+// escape escapes what overlayfs and the option parser treat specially.
+func escape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`).Replace(path)
+}
+
+func (b Bind) mount(root int) (err error) {
+	var st unix.Stat_t
+	if err := unix.Stat(b.Source, &st); err != nil {
+		return err
+	}
+	fd, err := makeTarget(root, b.Target, st.Mode&unix.S_IFMT == unix.S_IFDIR)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unix.Close(fd)) }()
+	target := "/proc/self/fd/" + strconv.Itoa(fd)
+	flags := uintptr(unix.MS_BIND)
+	if b.Recursive {
+		flags |= unix.MS_REC
+	}
+	if err := unix.Mount(b.Source, target, "", flags, ""); err != nil {
+		return err
+	}
+	if !b.ReadOnly {
+		return nil
+	}
+	// The descriptor is of what the mount now covers: open the mount itself.
+	top, err := openIn(root, b.Target, unix.O_PATH, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unix.Close(top)) }()
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+	var at uint = unix.AT_EMPTY_PATH
+	if b.Recursive {
+		at |= unix.AT_RECURSIVE
+	}
+	return unix.MountSetattr(top, "", at, &attr)
+}

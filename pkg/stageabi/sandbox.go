@@ -1,0 +1,121 @@
+package stageabi
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Sandbox is what a stage1 has to know of a pod beside its app specs. It is
+// complete before the pod leaves the prepare state and never changes after.
+type Sandbox struct {
+	UUID     string    `json:"uuid"`
+	Created  time.Time `json:"created"`
+	Hostname string    `json:"hostname"`
+	Network  Network   `json:"network"`
+	// Hosts and ResolvConf are the contents of each app's /etc/hosts and
+	// /etc/resolv.conf; nil leaves the image's.
+	Hosts      *string    `json:"hosts,omitempty"`
+	ResolvConf *string    `json:"resolvConf,omitempty"`
+	ExitPolicy ExitPolicy `json:"exitPolicy"`
+	Log        LogMode    `json:"log"`
+	Apps       []App      `json:"apps"` // in the order of the pod manifest
+	Stage1     Stage1     `json:"stage1"`
+}
+
+// App is one app of a pod.
+type App struct {
+	Name    string `json:"name"`
+	Image   string `json:"image"`   // the image's name, for people
+	ImageID string `json:"imageID"` // "sha256:…" of the manifest
+	// PrintID is the ID that people see: "sha512-…" for an ACI.
+	PrintID string `json:"printID"`
+	// Lowers are absolute directories to stack below UpperDir, the top one
+	// first. None: RootfsDir is the app's root as it stands.
+	Lowers []string `json:"lowers,omitempty"`
+}
+
+// Network says what network namespace a pod has.
+type Network struct {
+	Mode string `json:"mode"` // "host" or "none"
+}
+
+// The network modes.
+const (
+	NetHost = "host"
+	NetNone = "none"
+)
+
+// ExitPolicy says when a pod ends by itself.
+type ExitPolicy string
+
+const (
+	// ExitAnyFailed ends the pod when all its apps have ended, or one has failed.
+	ExitAnyFailed ExitPolicy = "any-failed"
+	// ExitAllEnded ends the pod when all its apps have ended, however.
+	ExitAllEnded ExitPolicy = "all-ended"
+	// ExitNone keeps the pod until it is stopped.
+	ExitNone ExitPolicy = "none"
+)
+
+// LogMode says where the output of a pod's apps goes.
+type LogMode string
+
+const (
+	// LogAuto is LogJournal for a pod that a unit started, LogConsole for one
+	// that was started with somewhere to write to, else LogJournal or LogFile.
+	LogAuto    LogMode = "auto"
+	LogJournal LogMode = "journal" // the host's journal
+	LogFile    LogMode = "file"    // files in LogsDir
+	LogConsole LogMode = "console" // the standard output and error of raket run
+	LogNone    LogMode = "none"    // nowhere
+)
+
+// Stage1 is the stage1 of a pod.
+type Stage1 struct {
+	Name        string                `json:"name"`
+	Dir         string                `json:"dir"` // absolute; of manifest and rootfs
+	Entrypoints map[Entrypoint]string `json:"entrypoints"`
+}
+
+// Path is the absolute path of the executable of an entrypoint.
+func (s Stage1) Path(e Entrypoint) (string, error) {
+	rel, ok := s.Entrypoints[e]
+	if !ok {
+		return "", fmt.Errorf("stage1 %q has no entrypoint %q", s.Name, e)
+	}
+	return filepath.Join(s.Dir, "rootfs", rel), nil
+}
+
+// maxSandboxBytes bounds what is read of a pod's directory.
+const maxSandboxBytes = 16 << 20
+
+// ReadSandbox reads the sandbox of the pod in dir.
+func ReadSandbox(dir string) (Sandbox, error) {
+	var s Sandbox
+	err := readJSON(filepath.Join(dir, SandboxFile), &s)
+	return s, err
+}
+
+func readJSON(path string, v any) (err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	b, err := io.ReadAll(io.LimitReader(f, maxSandboxBytes+1))
+	if err != nil {
+		return err
+	}
+	if len(b) > maxSandboxBytes {
+		return fmt.Errorf("%s: larger than %d bytes", path, maxSandboxBytes)
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}

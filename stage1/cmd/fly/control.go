@@ -1,0 +1,135 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/stageabi"
+)
+
+// process opens the pod's process.
+func process() (pidfd, pid int, err error) {
+	b, err := os.ReadFile(stageabi.PIDFile)
+	if err != nil {
+		return -1, 0, fmt.Errorf("the pod is not running: %w", err)
+	}
+	if pid, err = strconv.Atoi(strings.TrimSpace(string(b))); err != nil {
+		return -1, 0, fmt.Errorf("%s: %w", stageabi.PIDFile, err)
+	}
+	pidfd, err = unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return -1, 0, fmt.Errorf("the pod is not running: %w", err)
+	}
+	return pidfd, pid, nil
+}
+
+// stop asks the app to end and kills it when its time is over: stop [--force] UUID.
+func stop(args []string) error {
+	_, _, spec, err := app()
+	if err != nil {
+		return err
+	}
+	fd, _, err := process()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if len(args) > 0 && args[0] == "--force" {
+		return unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	}
+	sig, timeout, err := appspec.StopBehaviour(spec)
+	if err != nil {
+		return err
+	}
+	if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("signal the app: %w", err)
+	}
+	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(poll, int(timeout.Milliseconds()))
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || n > 0 {
+			return err
+		}
+		return unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	}
+}
+
+// status prints the state of the running pod.
+func status(stdout io.Writer) error {
+	_, a, _, err := app()
+	if err != nil {
+		return err
+	}
+	fd, pid, err := process()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	live := stageabi.LiveApp{State: "active", SubState: "running", Result: "success", PID: pid}
+	if st, err := os.Stat(stageabi.PIDFile); err == nil {
+		live.Started = st.ModTime()
+	}
+	return json.NewEncoder(stdout).Encode(stageabi.Live{Ready: true, Apps: map[string]stageabi.LiveApp{a.Name: live}})
+}
+
+// enter becomes a command in the app's root: enter UUID APP COMMAND [ARG]...
+func enter(args []string) (int, error) {
+	if len(args) < 3 {
+		return 0, fmt.Errorf("enter: want UUID, APP and a command, have %d arguments", len(args))
+	}
+	_, _, spec, err := app()
+	if err != nil {
+		return 0, err
+	}
+	fd, pid, err := process()
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	runtime.LockOSThread()
+	root := filepath.Join("/proc", strconv.Itoa(pid), "root")
+	rootFD, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return 0, err
+	}
+	if err := unix.Setns(fd, unix.CLONE_NEWNS); err != nil {
+		return 0, fmt.Errorf("join the app's mount namespace: %w", err)
+	}
+	if err := errors.Join(unix.Fchdir(rootFD), unix.Chroot(".")); err != nil {
+		return 0, fmt.Errorf("enter the app's root: %w", err)
+	}
+	if err := unix.Chdir(spec.Process.Cwd); err != nil {
+		_ = unix.Chdir("/")
+	}
+	env := spec.Process.Env
+	if term := os.Getenv("TERM"); term != "" {
+		env = append(env, "TERM="+term)
+	}
+	search, _ := appspec.LookupEnv(env, "PATH")
+	path, err := appspec.LookPath(search, func(p string) bool {
+		st, err := os.Stat(p)
+		return err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0
+	}, args[2], "/")
+	if err != nil {
+		return 0, err
+	}
+	err = syscall.Exec(path, args[2:], env)
+	return stageabi.ExitExec, fmt.Errorf("execute %q: %w", args[2], err)
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/pkg/sd"
+	"github.com/raket/raket/pkg/stageabi"
+)
+
+// The pod's systemd answers only processes of its own PID namespace, and a
+// process changes that for its children alone. So whatever is asked of it is
+// asked by a child of this program, under these names.
+const (
+	queryName = "query"
+	shellName = "shell"
+)
+
+// envLeader tells the child the host's PID of the pod's init.
+const envLeader = "RAKET_LEADER"
+
+// leader is the PID, on the host, of the pod's init: the child of nspawn.
+func leader() (int, error) {
+	b, err := os.ReadFile(stageabi.PIDFile)
+	if err != nil {
+		return 0, fmt.Errorf("the pod is not running: %w", err)
+	}
+	pid := strings.TrimSpace(string(b))
+	children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+	if err != nil {
+		return 0, fmt.Errorf("the pod is not running: %w", err)
+	}
+	for _, c := range strings.Fields(string(children)) {
+		// nspawn's only child that is the first process of a PID namespace.
+		status, err := os.ReadFile(filepath.Join("/proc", c, "status"))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(status)) {
+			if f := strings.Fields(line); len(f) > 2 && f[0] == "NSpid:" && f[len(f)-1] == "1" {
+				return strconv.Atoi(c)
+			}
+		}
+	}
+	return 0, errors.New("the pod has no init yet, or not any more")
+}
+
+// inPod runs this program under another name in the pod's PID namespace.
+func inPod(name string, args []string, stdout io.Writer) (int, error) {
+	pid, err := leader()
+	if err != nil {
+		return 0, err
+	}
+	runtime.LockOSThread()
+	ns, err := unix.Open(filepath.Join("/proc", strconv.Itoa(pid), "ns/pid"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, err
+	}
+	if err := unix.Setns(ns, unix.CLONE_NEWPID); err != nil {
+		return 0, fmt.Errorf("join the pod's PID namespace: %w", err)
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Args = append([]string{name}, args...)
+	cmd.Env = append(os.Environ(), envLeader+"="+strconv.Itoa(pid))
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, os.Stderr
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		ws, _ := exit.Sys().(syscall.WaitStatus)
+		if ws.Signaled() {
+			return 128 + int(ws.Signal()), nil
+		}
+		return ws.ExitStatus(), nil
+	}
+	return 0, err
+}
+
+// join moves this thread into the pod's other namespaces.
+func join() error {
+	runtime.LockOSThread()
+	pid := os.Getenv(envLeader)
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return err
+	}
+	var fds []int
+	// The mount namespace last: the host's /proc goes with it.
+	for _, ns := range [...]string{"cgroup", "ipc", "uts", "net", "mnt"} {
+		fd, err := unix.Open(filepath.Join("/proc", pid, "ns", ns), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		fds = append(fds, fd)
+	}
+	for _, fd := range fds {
+		if err := unix.Setns(fd, 0); err != nil {
+			return fmt.Errorf("join the pod's namespaces: %w", err)
+		}
+		_ = unix.Close(fd)
+	}
+	return nil
+}
+
+// query prints what the pod's systemd says of the apps; it runs in the pod.
+func query(ctx context.Context, stdout io.Writer) error {
+	s, err := stageabi.ReadSandbox(".")
+	if err != nil {
+		return err
+	}
+	if err := join(); err != nil {
+		return err
+	}
+	m, err := sd.ConnectPrivate(ctx)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	live := stageabi.Live{Apps: map[string]stageabi.LiveApp{}}
+	state, err := m.State(ctx, "default.target")
+	if err != nil {
+		return err
+	}
+	live.Ready = state == "active"
+	for _, a := range s.Apps {
+		u, err := m.Service(ctx, a.Name+".service")
+		if err != nil {
+			return err
+		}
+		live.Apps[a.Name] = liveApp(u)
+	}
+	return json.NewEncoder(stdout).Encode(live)
+}
+
+func liveApp(u sd.Service) stageabi.LiveApp {
+	a := stageabi.LiveApp{
+		State: u.Active, SubState: u.Sub, Result: u.Result, PID: u.MainPID, Restarts: u.Restarts,
+		Started: u.Started, Finished: u.Finished,
+	}
+	switch u.Code {
+	case 0: // not yet ended
+	case 1:
+		a.Code = &u.Status
+	default:
+		code := 128 + u.Status
+		a.Code = &code
+	}
+	return a
+}
+
+// status prints the state of the running pod.
+func status(_ context.Context, args []string, stdout io.Writer) error {
+	if len(args) != 1 {
+		return fmt.Errorf("status: want the pod's UUID, have %d arguments", len(args))
+	}
+	code, err := inPod(queryName, nil, stdout)
+	if err == nil && code != 0 {
+		err = errors.New("the pod's systemd did not answer")
+	}
+	return err
+}

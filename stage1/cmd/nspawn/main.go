@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/raket/raket/pkg/stageabi"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	name := filepath.Base(args[0])
+	code, err := 0, error(nil)
+	switch stageabi.Entrypoint(name) {
+	case stageabi.Run:
+		err = runPod(args[1:])
+	case stageabi.Enter:
+		code, err = enter(args[1:])
+	case stageabi.Stop:
+		err = stop(args[1:])
+	case stageabi.Status:
+		err = status(ctx, args[1:], stdout)
+	case stageabi.GC:
+		err = collect(args[1:])
+	case queryName:
+		err = query(ctx, stdout)
+	case shellName:
+		err = shell(ctx, args[1:])
+	case relayName:
+		err = relay(stdin, stdout)
+	default:
+		err = fmt.Errorf("no entrypoint %q", name)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "raket: stage1:", err)
+		if code == 0 {
+			code = stageabi.ExitCommand
+		}
+	}
+	return code
+}

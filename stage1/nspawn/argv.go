@@ -1,0 +1,100 @@
+package nspawn
+
+import (
+	"slices"
+
+	"github.com/raket/raket/pkg/stageabi"
+)
+
+// UnitsPath is where the pod's systemd finds its units, and nothing else.
+const UnitsPath = "/raket/units"
+
+// noGenerators is a path that does not exist: systemd forks to run the
+// generators of a directory that does, even of an empty one.
+const noGenerators = "/raket/none"
+
+// Config is what a pod is started with.
+type Config struct {
+	Root         string // directory of the pod's root
+	Machine      string // name of the machine
+	UUID         string
+	Hostname     string
+	Network      stageabi.Network
+	Capabilities []string // that apps have beyond nspawn's own default
+	Log          stageabi.LogMode
+	// JournalDir is the directory of the host's journal sockets, to be seen by
+	// the pod; empty for none.
+	JournalDir string
+	// Seccomp tells nspawn to install its own filter: none is installed yet.
+	Seccomp bool
+	Debug   bool
+}
+
+// Argv returns nspawn's argument vector; argv[0] is the name, not the path.
+func Argv(c Config) []string {
+	argv := []string{
+		"systemd-nspawn",
+		"--quiet",
+		"--boot",
+		"--directory=" + c.Root,
+		"--machine=" + c.Machine,
+		"--uuid=" + c.UUID,
+		"--hostname=" + c.Hostname,
+		"--settings=no",
+		"--console=pipe",
+		// The pod stays in the control group it was started in, under its limits.
+		"--keep-unit",
+		"--register=no",
+		"--notify-ready=yes",
+		"--kill-signal=SIGRTMIN+3",
+		"--link-journal=no",
+		"--resolv-conf=off",
+		"--timezone=off",
+	}
+	if c.Network.Mode == stageabi.NetNone {
+		argv = append(argv, "--private-network")
+	}
+	for _, cap := range slices.Sorted(slices.Values(c.Capabilities)) {
+		argv = append(argv, "--capability="+cap)
+	}
+	if c.JournalDir != "" {
+		argv = append(argv, "--bind-ro="+c.JournalDir+":/run/systemd/journal")
+	}
+	for _, e := range podEnv(c) {
+		argv = append(argv, "--setenv="+e)
+	}
+	// Arguments of the pod's systemd.
+	target := "--log-target=null"
+	if c.Log == stageabi.LogJournal {
+		target = "--log-target=journal"
+	}
+	level := "--log-level=info"
+	if c.Debug {
+		level = "--log-level=debug"
+	}
+	return append(argv, "--unit=default.target", "--show-status=no", "--crash-shell=no", target, level)
+}
+
+// podEnv is the environment of the pod's systemd.
+func podEnv(Config) []string {
+	return []string{
+		"SYSTEMD_UNIT_PATH=" + UnitsPath,
+		"SYSTEMD_GENERATOR_PATH=" + noGenerators,
+		"SYSTEMD_ENVIRONMENT_GENERATOR_PATH=" + noGenerators,
+	}
+}
+
+// Env returns the environment of nspawn itself, made of the caller's.
+func Env(c Config, env []string) []string {
+	env = slices.DeleteFunc(slices.Clone(env), func(e string) bool {
+		return hasName(e, "SYSTEMD_SECCOMP") || hasName(e, stageabi.EnvLockFD) || hasName(e, stageabi.EnvStage1) || hasName(e, stageabi.EnvDebug)
+	})
+	if !c.Seccomp {
+		env = append(env, "SYSTEMD_SECCOMP=0")
+	}
+	return env
+}
+
+func hasName(assignment, name string) bool {
+	return len(assignment) > len(name) && assignment[:len(name)] == name && assignment[len(name)] == '='
+}

@@ -1,0 +1,180 @@
+package unitgen
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/journalstream"
+	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/pkg/unitfile"
+)
+
+// appUnit renders one app's unit.
+func appUnit(p Pod, a App) (*unitfile.File, error) {
+	props, err := appspec.Properties(a.Spec)
+	if err != nil {
+		return nil, err
+	}
+	proc := a.Spec.Process
+	if proc == nil || len(proc.Args) == 0 {
+		return nil, fmt.Errorf("the app spec has no command")
+	}
+
+	f := unitfile.New()
+	f.Section("Unit")
+	f.Set("Description", a.Image)
+	f.Set("DefaultDependencies", "no")
+	f.Words("Conflicts", "shutdown.target")
+	f.Words("Before", "shutdown.target")
+	if p.ExitPolicy != stageabi.ExitNone {
+		f.Words("Wants", "apps.target")
+	}
+	if p.ExitPolicy == stageabi.ExitAnyFailed {
+		f.Set("FailureAction", "exit")
+	}
+	for _, pr := range props {
+		if unitSection[pr.Name] {
+			f.SetRaw(pr.Name, pr.Value)
+		}
+	}
+
+	f.Section("Service")
+	set := propertySet(props)
+	setDefault := func(key, value string) {
+		if !set[key] {
+			f.Set(key, value)
+		}
+	}
+	setDefault("Type", "exec")
+	setDefault("TimeoutStopSec", strconv.Itoa(int(appspec.DefaultStopTimeout.Seconds())))
+	// A broken pipe ends a program, as it does everywhere but under systemd.
+	setDefault("IgnoreSIGPIPE", "no")
+	identity(f, proc)
+	limits(f, a.Spec)
+	output(f, p.Log, a.Name)
+
+	c := newCommand(p, a, set)
+	capabilities(f, a, c.systemdRoot, set)
+	if c.systemdRoot {
+		rootDirectives(f, a, set)
+	}
+	for _, e := range proc.Env {
+		name, value, _ := strings.Cut(e, "=")
+		f.Env("Environment", name, value)
+	}
+	pre, post, err := appspec.Handlers(a.Spec)
+	if err != nil {
+		return nil, err
+	}
+	for _, argv := range pre {
+		f.Exec("ExecStartPre", "", c.wrap(argv))
+	}
+	f.Exec("ExecStart", "", c.wrap(proc.Args))
+	for _, argv := range post {
+		f.Exec("ExecStopPost", "-", c.wrap(argv))
+	}
+	f.Exec("ExecStopPost", "+", []string{ExecPath, "-s", a.Name})
+	for _, pr := range props {
+		if !unitSection[pr.Name] {
+			f.SetRaw(pr.Name, pr.Value)
+		}
+	}
+	return f, nil
+}
+
+// unitSection are the directives an app may set that stand in [Unit].
+var unitSection = map[string]bool{
+	"After": true, "Before": true, "Requires": true, "Wants": true, "BindsTo": true, "PartOf": true, "Upholds": true,
+	"Requisite": true, "PropagatesReloadTo": true, "ReloadPropagatedFrom": true, "OnFailure": true, "OnSuccess": true,
+	"StartLimitIntervalSec": true, "StartLimitBurst": true, "JobTimeoutSec": true, "JobRunningTimeoutSec": true,
+	"PropagatesStopTo": true, "StopPropagatedFrom": true,
+}
+
+func propertySet(props []appspec.Property) map[string]bool {
+	set := map[string]bool{}
+	for _, p := range props {
+		set[p.Name] = true
+	}
+	return set
+}
+
+// identity is who the app runs as. The numbers were found in the app's own
+// files; the pod's passwd has them all.
+func identity(f *unitfile.File, proc *appspec.Process) {
+	u := proc.User
+	if u.UID != 0 || u.GID != 0 {
+		f.Set("User", strconv.FormatUint(uint64(u.UID), 10))
+		f.Set("Group", strconv.FormatUint(uint64(u.GID), 10))
+	}
+	if len(u.AdditionalGids) > 0 {
+		var gids []string
+		for _, g := range u.AdditionalGids {
+			gids = append(gids, strconv.FormatUint(uint64(g), 10))
+		}
+		f.Words("SupplementaryGroups", gids...)
+	}
+	if u.Umask != nil {
+		f.Set("UMask", fmt.Sprintf("%04o", *u.Umask))
+	}
+	if proc.NoNewPrivileges {
+		f.Set("NoNewPrivileges", "yes")
+	}
+}
+
+func limits(f *unitfile.File, spec *appspec.Spec) {
+	for _, r := range spec.Process.Rlimits {
+		f.Set("Limit"+strings.TrimPrefix(r.Type, "RLIMIT_"), rlimit(r.Soft)+":"+rlimit(r.Hard))
+	}
+	if adj := spec.Process.OOMScoreAdj; adj != nil {
+		f.Set("OOMScoreAdjust", strconv.Itoa(*adj))
+	}
+	if spec.Linux == nil || spec.Linux.Resources == nil {
+		return
+	}
+	if m := spec.Linux.Resources.Memory; m != nil && m.Limit != nil {
+		f.Set("MemoryMax", strconv.FormatInt(*m.Limit, 10))
+	}
+	if c := spec.Linux.Resources.CPU; c != nil {
+		if c.Quota != nil && c.Period != nil && *c.Period > 0 {
+			f.Set("CPUQuota", strconv.FormatInt(*c.Quota*100/int64(*c.Period), 10)+"%")
+		}
+		if c.Shares != nil {
+			// The scale of shares, 2 to 262144, on that of weights, 1 to 10000, as
+			// runtimes do it for cgroup v2.
+			f.Set("CPUWeight", strconv.FormatUint(1+(*c.Shares-2)*9999/262142, 10))
+		}
+	}
+	if p := spec.Linux.Resources.Pids; p != nil && p.Limit != nil && *p.Limit > 0 {
+		f.Set("TasksMax", strconv.FormatInt(*p.Limit, 10))
+	}
+}
+
+func rlimit(v uint64) string {
+	if v == ^uint64(0) {
+		return "infinity"
+	}
+	return strconv.FormatUint(v, 10)
+}
+
+// output connects an app's output. A path that turns out to be a socket is
+// connected to, and exec speaks journald's protocol there.
+func output(f *unitfile.File, l Log, app string) {
+	f.Set("StandardInput", "null")
+	switch l.Mode {
+	case stageabi.LogJournal:
+		f.Set("StandardOutput", "file:"+journalstream.SocketPath)
+		f.Set("StandardError", "inherit")
+	case stageabi.LogFile:
+		f.Set("StandardOutput", "append:"+LogsPath+"/"+app+".log")
+		f.Set("StandardError", "inherit")
+	case stageabi.LogConsole:
+		f.Set("StandardOutput", "append:"+StreamsPath+"/1")
+		f.Set("StandardError", "append:"+StreamsPath+"/2")
+	default:
+		f.Set("StandardOutput", "null")
+		f.Set("StandardError", "null")
+	}
+	f.Set("SyslogIdentifier", app)
+}

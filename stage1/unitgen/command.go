@@ -1,0 +1,141 @@
+package unitgen
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/capset"
+	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/pkg/unitfile"
+)
+
+// command writes the command lines of one app: programs run through exec.
+type command struct {
+	prefix []string
+	// systemdRoot: a directive of the app's needs systemd to make the app's mount
+	// namespace, or forbids exec to.
+	systemdRoot bool
+}
+
+// helperCapabilities are what exec needs to enter the app's root and gives up
+// before it executes the app.
+var helperCapabilities = []string{"CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_SYS_CHROOT", "CAP_SYS_ADMIN", "CAP_MKNOD"}
+
+// innerExecPath is where exec is bound to in an app's root that systemd enters.
+const innerExecPath = "/.raket/exec"
+
+func newCommand(p Pod, a App, set map[string]bool) command {
+	c := command{systemdRoot: needsSystemdRoot(set)}
+	proc := a.Spec.Process
+	args := []string{ExecPath}
+	if c.systemdRoot {
+		args[0] = innerExecPath
+	}
+	if p.Log.Mode == stageabi.LogJournal {
+		args = append(args, "-h", a.Name, "-u", p.Log.HostUnit)
+	}
+	if !c.systemdRoot {
+		args = append(args, "-R", AppsPath+"/"+a.Name+"/rootfs")
+		if a.Spec.Root != nil && a.Spec.Root.Readonly {
+			args = append(args, "-r")
+		}
+		if set["Type"] || set["NotifyAccess"] || set["WatchdogSec"] {
+			args = append(args, "-n")
+		}
+	}
+	if proc.Cwd != "" && proc.Cwd != "/" {
+		args = append(args, "-w", proc.Cwd)
+	}
+	caps := proc.Capabilities
+	if caps == nil {
+		caps = &appspec.Capabilities{}
+	}
+	args = append(args, "-b", mask(caps.Bounding))
+	if len(caps.Ambient) > 0 {
+		args = append(args, "-a", mask(caps.Ambient))
+	}
+	c.prefix = append(args, "--")
+	return c
+}
+
+func (c command) wrap(argv []string) []string {
+	return append(append([]string{}, c.prefix...), argv...)
+}
+
+// needsSystemdRoot reports whether one of the directives set is about the app's
+// file system, or would stop exec from setting it up.
+func needsSystemdRoot(set map[string]bool) bool {
+	for name := range set {
+		switch {
+		case strings.HasSuffix(name, "Paths"), strings.HasSuffix(name, "Directory"), strings.HasSuffix(name, "Credential"),
+			strings.HasSuffix(name, "CredentialEncrypted"), strings.HasPrefix(name, "Protect"), strings.HasPrefix(name, "Restrict"),
+			strings.HasPrefix(name, "SystemCall"):
+			return true
+		}
+		switch name {
+		case "PrivateTmp", "PrivateDevices", "PrivateMounts", "PrivatePIDs", "TemporaryFileSystem", "MountFlags", "ProcSubset",
+			"LockPersonality", "MemoryDenyWriteExecute", "NoExecPaths", "ExecPaths", "DevicePolicy", "DeviceAllow",
+			"CapabilityBoundingSet", "AmbientCapabilities", "SecureBits", "ImportCredential":
+			return true
+		}
+	}
+	return false
+}
+
+// rootDirectives has systemd enter the app's root.
+func rootDirectives(f *unitfile.File, a App, set map[string]bool) {
+	f.Paths("RootDirectory", AppsPath+"/"+a.Name+"/rootfs")
+	f.Set("MountAPIVFS", "yes")
+	f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: ExecPath, Target: innerExecPath})
+	if !set["ProtectKernelTunables"] {
+		f.Set("ProtectKernelTunables", "yes")
+	}
+	if !set["ProtectKernelLogs"] {
+		f.Set("ProtectKernelLogs", "yes")
+	}
+	if a.Spec.Root != nil && a.Spec.Root.Readonly {
+		f.Paths("ReadOnlyPaths", "/")
+	}
+}
+
+// capabilities limits the app, exec included. Of an app that is not root's,
+// exec has to hold its capabilities in the ambient set.
+func capabilities(f *unitfile.File, a App, systemdRoot bool, set map[string]bool) {
+	var bounding, ambient []string
+	if c := a.Spec.Process.Capabilities; c != nil {
+		bounding, ambient = append(bounding, c.Bounding...), append(ambient, c.Ambient...)
+	}
+	u := a.Spec.Process.User
+	help := helperCapabilities
+	if systemdRoot {
+		help = []string{"CAP_SETPCAP"}
+	}
+	bounding = union(bounding, help)
+	if u.UID != 0 || u.GID != 0 {
+		ambient = union(ambient, help)
+	}
+	if !set["CapabilityBoundingSet"] {
+		f.Words("CapabilityBoundingSet", bounding...)
+	}
+	if len(ambient) > 0 && !set["AmbientCapabilities"] {
+		f.Words("AmbientCapabilities", ambient...)
+	}
+}
+
+func union(a, b []string) []string {
+	have := map[string]bool{}
+	var out []string
+	for _, list := range [][]string{a, b} {
+		for _, c := range list {
+			if !have[c] {
+				have[c] = true
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+// mask is a capability set as exec reads it.
+func mask(caps []string) string { return strconv.FormatUint(capset.Mask(caps), 16) }

@@ -1,0 +1,123 @@
+package unitgen
+
+import (
+	"fmt"
+
+	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/pkg/unitfile"
+)
+
+// Paths in the pod's root.
+const (
+	ExecPath    = "/raket/bin/exec"
+	AppsPath    = "/raket/apps"
+	LogsPath    = "/raket/logs"
+	StreamsPath = "/raket/fd" // the descriptors of the process that is the pod
+)
+
+// Pod is what units are generated from.
+type Pod struct {
+	ExitPolicy stageabi.ExitPolicy
+	Log        Log
+	Apps       []App
+}
+
+// Log says where the output of the apps goes.
+type Log struct {
+	Mode stageabi.LogMode // not LogAuto
+	// HostUnit is the host's unit that the pod runs in, to which journald is to
+	// credit lines whose writer is gone. Of LogJournal.
+	HostUnit string
+}
+
+// App is one app.
+type App struct {
+	Name  string
+	Image string // for people
+	Spec  *appspec.Spec
+}
+
+// Generate returns the unit files of a pod by their names.
+func Generate(p Pod) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	add := func(name string, f *unitfile.File) error {
+		b, err := f.Bytes()
+		if err != nil {
+			return fmt.Errorf("unit %s: %w", name, err)
+		}
+		files[name] = b
+		return nil
+	}
+	var names []string
+	for _, a := range p.Apps {
+		f, err := appUnit(p, a)
+		if err != nil {
+			return nil, fmt.Errorf("app %s: %w", a.Name, err)
+		}
+		if err := add(unitName(a.Name), f); err != nil {
+			return nil, err
+		}
+		names = append(names, unitName(a.Name))
+	}
+	for name, f := range frame(p, names) {
+		if err := add(name, f); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+func unitName(app string) string { return app + ".service" }
+
+// frame returns the units that every pod has.
+func frame(p Pod, apps []string) map[string]*unitfile.File {
+	pod := newUnit("Pod")
+	if len(apps) > 0 {
+		pod.Words("Wants", apps...)
+		pod.Words("After", apps...)
+	}
+
+	// Every end goes this way: the apps stop as shutdown.target starts, which
+	// they conflict with, and then systemd exits.
+	shutdown := newUnit("Apps stopped")
+	shutdown.Set("RefuseManualStart", "yes")
+	end := newUnit("End of the pod")
+	end.Words("Requires", "raket-exit.service")
+	end.Words("After", "raket-exit.service")
+	exit := newUnit("Exit")
+	exit.Words("Requires", "shutdown.target")
+	exit.Words("After", "shutdown.target")
+	exit.Set("SuccessAction", "exit-force")
+
+	frame := map[string]*unitfile.File{
+		"default.target":     pod,
+		"shutdown.target":    shutdown,
+		"exit.target":        end,
+		"raket-exit.service": exit,
+	}
+	if p.ExitPolicy != stageabi.ExitNone {
+		alive := newUnit("An app is alive")
+		alive.Set("StopWhenUnneeded", "yes")
+		alive.Set("SuccessAction", "exit")
+		alive.Set("SuccessActionExitStatus", "0")
+		frame["apps.target"] = alive
+	}
+	return frame
+}
+
+// Aliases are the other names of units, as symbolic links beside them: systemd
+// starts these for the signals that ask it to end.
+func Aliases() map[string]string {
+	return map[string]string{
+		"halt.target": "exit.target", "poweroff.target": "exit.target", "reboot.target": "exit.target", "kexec.target": "exit.target",
+	}
+}
+
+func newUnit(description string) *unitfile.File {
+	f := unitfile.New()
+	f.Section("Unit")
+	f.Set("Description", description)
+	f.Set("DefaultDependencies", "no")
+	return f
+}

@@ -1,0 +1,30 @@
+// Command exec is the last step of starting an app: systemd executes it in the
+// pod's root, it enters the app's root, does what no unit directive can express
+// or what systemd does slowly, gives up the capabilities that took, and executes
+// the app.
+//
+// Usage:
+//
+//	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r]] [-w DIR] [-n] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
+//	exec -s APP
+//
+// The options:
+//
+//	-h, -u  file descriptor 1 is a fresh connection to journald's stream socket:
+//	        write its header, with the host's unit rather than the pod's
+//	-R      make a mount namespace, enter the root ROOT (a mount point) and mount
+//	        /proc, /sys and /dev there
+//	-r      make that root read-only
+//	-w      change the working directory, after the root
+//	-n      the app speaks to its service manager: carry the notify socket along
+//	-b      capabilities to keep in the bounding set, a hexadecimal mask
+//	-a      capabilities to keep in the ambient set, a hexadecimal mask
+//	-s      do not start anything: record how the app ended (see record.go)
+//
+// It exits 203 when PROGRAM cannot be executed and 226 when the root cannot be
+// set up, as systemd does.
+//
+// It stays resident in no pod: every path ends in execve(2) or exit(2). It
+// imports the standard library's os, the system call packages, and nothing else,
+// because each app of each pod pays for its start.
+package main

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/pkg/capset"
+)
+
+// Exit statuses, those that systemd uses for the same failures.
+const (
+	exitUsage     = 2
+	exitExec      = 203
+	exitNamespace = 226
+	exitCaps      = 218
+)
+
+func main() {
+	// Namespaces, roots and capabilities belong to threads.
+	runtime.LockOSThread()
+	o, argv, err := parse(os.Args[1:])
+	if err != nil {
+		fail(exitUsage, err.Error())
+	}
+	if o.record != "" {
+		if err := record(o.record); err != nil {
+			fail(1, "record how "+strconv.Quote(o.record)+" ended: "+err.Error())
+		}
+		return
+	}
+	if o.identifier != "" {
+		// Before anything can fail, so that a failure is read by somebody.
+		if err := journalHeader(o.identifier, o.unit); err != nil {
+			fail(exitNamespace, "connect to the journal: "+err.Error())
+		}
+	}
+	if err := setUp(o); err != nil {
+		fail(exitNamespace, err.Error())
+	}
+	if o.bounding != allCapabilities {
+		if err := capset.Limit(o.bounding, o.ambient); err != nil {
+			fail(exitCaps, "give up capabilities: "+err.Error())
+		}
+	}
+	err = syscall.Exec(argv[0], argv, environ(o))
+	fail(exitExec, "execute "+strconv.Quote(argv[0])+": "+err.Error())
+}
+
+// setUp enters the app's root and working directory. That needs root's file
+// permissions, which are handed back.
+func setUp(o options) error {
+	uid, gid := unix.Getuid(), unix.Getgid()
+	switchIDs := o.root != "" && (uid != 0 || gid != 0)
+	if switchIDs {
+		if err := setIDs(0, 0); err != nil {
+			return wrap("become root for the mounts", err)
+		}
+	}
+	if o.root != "" {
+		if err := enterRoot(o); err != nil {
+			return err
+		}
+	}
+	if switchIDs {
+		// capset.Limit comes after, and raises what the app keeps.
+		if err := unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0); err != nil {
+			return wrap("keep capabilities", err)
+		}
+		if err := setIDs(uid, gid); err != nil {
+			return wrap("become the app's user", err)
+		}
+	}
+	if o.workDir != "" {
+		if err := unix.Chdir(o.workDir); err != nil {
+			return wrap("enter the working directory "+strconv.Quote(o.workDir), err)
+		}
+	}
+	return nil
+}
+
+// setIDs changes this thread alone: the others end at execve.
+func setIDs(uid, gid int) error {
+	if uid == 0 {
+		if err := rawSetID(unix.SYS_SETRESUID, uid); err != nil {
+			return err
+		}
+		return rawSetID(unix.SYS_SETRESGID, gid)
+	}
+	if err := rawSetID(unix.SYS_SETRESGID, gid); err != nil {
+		return err
+	}
+	return rawSetID(unix.SYS_SETRESUID, uid)
+}
+
+func rawSetID(trap uintptr, id int) error {
+	if _, _, e := syscall.RawSyscall(trap, uintptr(id), uintptr(id), uintptr(id)); e != 0 {
+		return e
+	}
+	return nil
+}
+
+// environ is the environment as systemd made it, with the notify socket where
+// this root has it.
+func environ(o options) []string {
+	env := os.Environ()
+	for i, e := range env {
+		if o.notify && o.root != "" && len(e) > len(notifyVar) && e[:len(notifyVar)] == notifyVar {
+			env[i] = notifyVar + notifyPath
+		}
+	}
+	return env
+}
+
+func fail(code int, msg string) {
+	_, _ = unix.Write(2, []byte("raket: "+msg+"\n"))
+	unix.Exit(code)
+}
+
+// stepError says which step failed. The fmt package is left out on purpose.
+type stepError struct {
+	step string
+	err  error
+}
+
+func (e *stepError) Error() string { return e.step + ": " + e.err.Error() }
+func (e *stepError) Unwrap() error { return e.err }
+
+func wrap(step string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &stepError{step, err}
+}

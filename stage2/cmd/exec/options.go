@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"strconv"
+)
+
+type options struct {
+	identifier string // journal identifier; empty: descriptor 1 is not the journal
+	unit       string // the host's unit
+	root       string // the app's root; empty: systemd has entered it
+	readOnly   bool
+	workDir    string
+	notify     bool
+	bounding   uint64 // capabilities kept
+	ambient    uint64
+	record     string // app whose end is recorded; nothing is executed
+}
+
+// allCapabilities leaves the sets as they are.
+const allCapabilities = ^uint64(0)
+
+// parse reads the command line, which stage1 wrote; it is not made for people.
+func parse(args []string) (options, []string, error) {
+	o := options{bounding: allCapabilities}
+	for i := 0; i < len(args); i++ {
+		value := func() (string, error) {
+			i++
+			if i >= len(args) {
+				return "", errors.New(args[i-1] + " needs a value")
+			}
+			return args[i], nil
+		}
+		var err error
+		switch args[i] {
+		case "--":
+			if i+1 >= len(args) {
+				return o, nil, errors.New("no program to execute")
+			}
+			return o, args[i+1:], nil
+		case "-R":
+			o.root, err = value()
+		case "-r":
+			o.readOnly = true
+		case "-w":
+			o.workDir, err = value()
+		case "-n":
+			o.notify = true
+		case "-h":
+			o.identifier, err = value()
+		case "-u":
+			o.unit, err = value()
+		case "-s":
+			o.record, err = value()
+		case "-b":
+			o.bounding, err = mask(value())
+		case "-a":
+			o.ambient, err = mask(value())
+		default:
+			return o, nil, errors.New("unknown option " + strconv.Quote(args[i]))
+		}
+		if err != nil {
+			return o, nil, err
+		}
+	}
+	if o.record == "" {
+		return o, nil, errors.New("no program to execute")
+	}
+	return o, nil, nil
+}
+
+func mask(s string, err error) (uint64, error) {
+	if err != nil {
+		return 0, err
+	}
+	m, err := strconv.ParseUint(s, 16, 64)
+	if err != nil {
+		return 0, errors.New("not a hexadecimal mask: " + strconv.Quote(s))
+	}
+	return m, nil
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// statusDir is where, in the pod's root, the ends of apps are written; it is a
+// directory of the pod's on the host's disk.
+const statusDir = "/raket/status/"
+
+// record writes how the app's last run ended, as systemd tells the commands of
+// ExecStopPost= (systemd.exec, "$EXIT_CODE, $EXIT_STATUS"): a file of lines
+// KEY=VALUE, replaced in one step.
+//
+//	result=exit-code     $SERVICE_RESULT
+//	code=exited          exited, killed, dumped; absent if nothing was executed
+//	status=7             the exit status or, of killed and dumped, the signal's name
+//	started=1700000000.000000000
+//	finished=1700000001.000000000
+func record(app string) error {
+	if strings.ContainsAny(app, "/\n") {
+		return errors.New("not an app's name")
+	}
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_REALTIME, &now); err != nil {
+		return err
+	}
+	var b strings.Builder
+	line := func(k, v string) {
+		if v != "" {
+			b.WriteString(k + "=" + v + "\n")
+		}
+	}
+	line("result", os.Getenv("SERVICE_RESULT"))
+	line("code", os.Getenv("EXIT_CODE"))
+	line("status", os.Getenv("EXIT_STATUS"))
+	// systemd makes this link at the start of each run of the unit.
+	var st unix.Stat_t
+	if err := unix.Lstat("/run/systemd/units/invocation:"+app+".service", &st); err == nil {
+		line("started", stamp(st.Mtim))
+	}
+	line("finished", stamp(now))
+	tmp := statusDir + "." + app
+	if err := os.WriteFile(tmp, []byte(b.String()), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(tmp, statusDir+app)
+}
+
+func stamp(t unix.Timespec) string {
+	ns := strconv.FormatInt(t.Nsec, 10)
+	return strconv.FormatInt(t.Sec, 10) + "." + "000000000"[len(ns):] + ns
+}
