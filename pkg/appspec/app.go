@@ -76,18 +76,18 @@ type App struct {
 
 // MountPoint is a place where an image expects a volume.
 type MountPoint struct {
-	Name     string // appc name; for OCI images made from the path
-	Path     string // absolute and clean
-	ReadOnly bool
+	Name     string `json:"name"` // appc name; for OCI images made from the path
+	Path     string `json:"path"` // absolute and clean
+	ReadOnly bool   `json:"readOnly"`
 }
 
 // Port is a port, or a range of ports, that an image says it listens on.
 type Port struct {
-	Name            string // appc name; for OCI images as "80-tcp"
-	Protocol        string // "tcp", "udp", "sctp"
-	Port            uint16
-	Count           uint16 // at least 1
-	SocketActivated bool
+	Name            string `json:"name"`     // appc name; for OCI images as "80-tcp"
+	Protocol        string `json:"protocol"` // "tcp", "udp", "sctp"
+	Port            uint16 `json:"port"`
+	Count           uint16 `json:"count"` // at least 1
+	SocketActivated bool   `json:"socketActivated"`
 }
 
 // New returns the app that an image says nothing about: root, no command, the

@@ -16,26 +16,29 @@ const annotationNotify = "appc.io/executor/supports-systemd-notify"
 // isolators without a value, and reject unknown ones without naming them.
 type (
 	appcImage struct {
-		ACKind      string
-		Annotations []appcPair
-		App         json.RawMessage
+		ACKind      string          `json:"acKind"`
+		Annotations []appcPair      `json:"annotations"`
+		App         json.RawMessage `json:"app"`
 	}
-	appcPair struct{ Name, Value string }
-	appcApp  struct {
-		Exec              []string
-		EventHandlers     []appcHandler
-		User              string
-		Group             string
-		SupplementaryGIDs []uint32
-		WorkingDirectory  string
-		Environment       []appcPair
-		MountPoints       []MountPoint
-		Ports             []Port
-		Isolators         []appcIsolator
+	appcPair struct {
+		Name  string `json:"name"`
+		Value string `json:"value"`
+	}
+	appcApp struct {
+		Exec              []string       `json:"exec"`
+		EventHandlers     []appcHandler  `json:"eventHandlers"`
+		User              string         `json:"user"`
+		Group             string         `json:"group"`
+		SupplementaryGIDs []uint32       `json:"supplementaryGIDs"`
+		WorkingDirectory  string         `json:"workingDirectory"`
+		Environment       []appcPair     `json:"environment"`
+		MountPoints       []MountPoint   `json:"mountPoints"`
+		Ports             []Port         `json:"ports"`
+		Isolators         []appcIsolator `json:"isolators"`
 	}
 	appcHandler struct {
-		Name string
-		Exec []string
+		Name string   `json:"name"`
+		Exec []string `json:"exec"`
 	}
 )
 

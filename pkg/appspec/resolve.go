@@ -70,10 +70,14 @@ func (a *App) Resolve(root Root) (*Spec, error) {
 // Environment") promise. systemd would set it too, but from the pod's passwd, not
 // from the app's.
 func (a *App) completeEnv(user ResolvedUser) {
-	defaults := []string{"PATH=" + DefaultPath, "HOME=" + user.Home, "SHELL=" + user.Shell}
-	if user.Name != "" {
-		defaults = append(defaults, "USER="+user.Name, "LOGNAME="+user.Name)
+	name := user.Name
+	switch {
+	case name == "" && user.UID == 0:
+		name = "root"
+	case name == "":
+		name = formatID(user.UID)
 	}
+	defaults := []string{"PATH=" + DefaultPath, "HOME=" + user.Home, "USER=" + name, "LOGNAME=" + name, "SHELL=" + user.Shell}
 	p := a.Spec.Process
 	for _, kv := range defaults {
 		name, _, _ := strings.Cut(kv, "=")
