@@ -76,7 +76,7 @@ func Nginx(ctx context.Context, cache string) (Builder, error) {
 	if err != nil {
 		return Builder{}, err
 	}
-	server = append(server, Dir("var/log/nginx", 0o755), Dir("run", 0o755))
+	server = append(server, Dir("run", 0o755))
 	for _, d := range []string{"body", "fastcgi", "proxy", "scgi", "uwsgi"} {
 		server = append(server, Dir("var/lib/nginx/"+d, 0o700).Owned(33, 0))
 	}
@@ -87,7 +87,8 @@ func Nginx(ctx context.Context, cache string) (Builder, error) {
 		}
 	}
 	return New().
-		Layer(append(BusyboxFiles(), base...)...).
+		Layer(BusyboxFiles()...).
+		Layer(base...).
 		Layer(server...).
 		Layer(
 			File("etc/nginx/nginx.conf", nginxConf, 0o644),

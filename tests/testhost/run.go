@@ -60,8 +60,9 @@ func (h *Host) Do(t testing.TB, c Cmd) Result {
 	if c.Timeout == 0 {
 		c.Timeout = DefaultTimeout
 	}
-	// The unit's own time limit comes first; the client is killed only if that fails.
-	ctx, cancel := context.WithTimeout(t.Context(), c.Timeout+15*time.Second)
+	// The unit's own time limit comes first; the client is killed only if that fails. Not t's
+	// context: clean-up functions run commands too.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), c.Timeout+15*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, scriptPath(), "-n", h.name, "sh", "-t", strconv.Itoa(int(c.Timeout.Seconds())), c.Script)
 	cmd.WaitDelay = time.Second
@@ -121,7 +122,7 @@ func (h *Host) ReadFile(t testing.TB, path string) string {
 // Put copies a file or directory of this machine into the host.
 func (h *Host) Put(t testing.TB, src, dst string) {
 	t.Helper()
-	if _, err := h.script(t.Context(), "put", src, dst); err != nil {
+	if _, err := h.script(context.WithoutCancel(t.Context()), "put", src, dst); err != nil {
 		t.Fatalf("copy %s into the test host: %v", src, err)
 	}
 }
@@ -129,7 +130,7 @@ func (h *Host) Put(t testing.TB, src, dst string) {
 // Get copies a file or directory of the host to this machine.
 func (h *Host) Get(t testing.TB, src, dst string) {
 	t.Helper()
-	if _, err := h.script(t.Context(), "get", src, dst); err != nil {
+	if _, err := h.script(context.WithoutCancel(t.Context()), "get", src, dst); err != nil {
 		t.Fatalf("copy %s from the test host: %v", src, err)
 	}
 }
@@ -181,7 +182,7 @@ func (h *Host) inNetwork(f func() error) error {
 // Journal is the host's journal as journalctl prints it with the given options.
 func (h *Host) Journal(t testing.TB, args ...string) string {
 	t.Helper()
-	out, err := h.script(t.Context(), append([]string{"log"}, args...)...)
+	out, err := h.script(context.WithoutCancel(t.Context()), append([]string{"log"}, args...)...)
 	if err != nil {
 		t.Fatalf("read the test host's journal: %v", err)
 	}
