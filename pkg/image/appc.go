@@ -67,6 +67,29 @@ func NewAppcManifest(layer Layer, config []byte, appcID string) ([]byte, error) 
 	return raw, nil
 }
 
+// NewManifest makes an OCI manifest for a config and layers that came without
+// one. Media types are set here; the same arguments give the same bytes.
+func NewManifest(config []byte, layers []Layer) ([]byte, error) {
+	m := ocispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: ocispec.MediaTypeImageManifest,
+		Config: ocispec.Descriptor{
+			MediaType: ocispec.MediaTypeImageConfig, Digest: Sum(config), Size: int64(len(config)),
+		},
+		Layers: []ocispec.Descriptor{},
+	}
+	for _, l := range layers {
+		m.Layers = append(m.Layers, ocispec.Descriptor{
+			MediaType: ocispec.MediaTypeImageLayer, Digest: l.Digest, Size: l.SizeBytes,
+		})
+	}
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("make image manifest: %w", err)
+	}
+	return raw, nil
+}
+
 // appcArch translates appc's architecture names (appc spec, "Image Manifest
 // Schema") to Go's where they differ.
 func appcArch(arch string) string {

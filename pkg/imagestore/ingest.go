@@ -70,7 +70,9 @@ type LayerSource struct {
 	Open func(ctx context.Context) (io.ReadCloser, error)
 	// OnBytes is told of progress in the blob, from other goroutines.
 	OnBytes func(n int)
-	Limits  layer.Limits
+	// OnDone is told the end of what Open began; nil for none.
+	OnDone func(ok bool)
+	Limits layer.Limits
 }
 
 // AddLayer makes a layer's blob and tree durable parts of the store, unless
@@ -122,18 +124,20 @@ func (s *Store) AddLayer(ctx context.Context, l image.VerifiedLayer, src LayerSo
 }
 
 // fillLayer reads the blob, from the source or the store, into what is missing.
-func (s *Store) fillLayer(ctx context.Context, l image.VerifiedLayer, src LayerSource, blob *blobStage, stage *tree.Staging) error {
-	opts := layer.Options{Limits: src.Limits, OnBytes: src.OnBytes}
+func (s *Store) fillLayer(ctx context.Context, l image.VerifiedLayer, src LayerSource, blob *blobStage, stage *tree.Staging) (err error) {
+	opts := layer.Options{Limits: src.Limits}
 	var r io.ReadCloser
-	var err error
 	if blob == nil {
 		r, err = s.OpenBlob(l.Layer().Digest)
 	} else {
 		r, err = src.Open(ctx)
-		opts.Tee = &writeback{f: blob.f}
+		opts.Tee, opts.OnBytes = &writeback{f: blob.f}, src.OnBytes
 	}
 	if err != nil {
 		return err
+	}
+	if blob != nil && src.OnDone != nil {
+		defer func() { src.OnDone(err == nil) }()
 	}
 	if stage == nil {
 		return layer.Verify(ctx, r, l, opts.Tee, opts.OnBytes)

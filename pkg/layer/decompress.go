@@ -68,6 +68,12 @@ func Plain(r io.Reader) (io.Reader, func(), error) {
 	return decompress(bufio.NewReaderSize(r, 64<<10), image.Appc)
 }
 
+// IsCompressed reports whether what Plain returned decompresses.
+func IsCompressed(plain io.Reader) bool {
+	_, same := plain.(*bufio.Reader)
+	return !same
+}
+
 // checkXZ refuses a dictionary beyond maxWindow before anything allocates it
 // (xz file format, sections 3.1 and 5.3.1).
 func checkXZ(r *bufio.Reader) error {
