@@ -27,6 +27,9 @@ raket fetch ./reloader.aci`,
 		Annotations: exits(exitOK, exitError),
 		Args:        between(1, -1, "IMAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := e.insecure.checkFetch(); err != nil {
+				return err
+			}
 			f, err := service(e, e.services.fetcher)
 			if err != nil {
 				return err

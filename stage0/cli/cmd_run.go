@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ becomes the pod: raket does not stay. TERM ends the pod in order.
 ` + fmt.Sprintf(grammarHelp, "run"),
 		Example: `raket run --net=host docker://registry.example/nginx:1.28
 raket run --volume=logs,kind=empty --mount=volume=logs,target=/var/log/nginx nginx filebeat`,
-		Annotations: exits(exitOK, exitApp, exitExec, exitError),
+		Annotations: exits(exitOK, exitApp, exitExec, exitNamespace, exitError),
 	}
 	takePodArgs(e, cmd, appargs.Run, func(ctx context.Context, p appargs.Pod) error {
 		uuid, err := e.prepare(ctx, p)
@@ -66,7 +67,7 @@ func takePodArgs(e *env, cmd *cobra.Command, verb appargs.Verb, do func(context.
 		case err != nil:
 			return usageError(cmd, "%w", err)
 		}
-		if err := e.insecure.checkRun(); err != nil {
+		if err := cmp.Or(e.insecure.checkRun(), e.insecure.checkFetch()); err != nil {
 			return err
 		}
 		return do(cmd.Context(), p)
@@ -87,15 +88,14 @@ func (f describedFlag) Type() string {
 
 // prepare makes a pod of what was said, and leaves its UUID where it is wanted.
 func (e *env) prepare(ctx context.Context, p appargs.Pod) (string, error) {
-	below, above, err := environment(p)
-	if err != nil {
+	if err := addEnvironment(&p); err != nil {
 		return "", err
 	}
 	prep, err := service(e, e.services.preparer)
 	if err != nil {
 		return "", err
 	}
-	uuid, err := prep.Prepare(ctx, prepareRequest{Pod: p, EnvBelow: below, EnvAbove: above})
+	uuid, err := prep.Prepare(ctx, p)
 	if err != nil {
 		return "", fmt.Errorf("prepare pod: %w", err)
 	}

@@ -16,7 +16,7 @@ func newRunPrepared(e *env) *cobra.Command {
 		Short:       "Run a pod that was prepared",
 		Long:        `This process becomes the pod, as that of raket run does. A pod runs once.`,
 		Example:     `raket run-prepared --net=host 2fd6e2e1`,
-		Annotations: exits(exitOK, exitApp, exitExec, exitError),
+		Annotations: exits(exitOK, exitApp, exitExec, exitNamespace, exitError),
 		Args:        exactly("UUID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := e.insecure.checkRun(); err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -74,7 +75,8 @@ func (e *env) appWords(cmd *cobra.Command, uuid, toComplete string) []string {
 			}
 		}
 	}
-	return words
+	slices.Sort(words)
+	return slices.Compact(words)
 }
 
 // completeAppFlag offers app names for a flag.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"io"
 	"os"
 	"time"
@@ -17,7 +18,9 @@ type env struct {
 	stdout, stderr io.Writer
 	// asRkt is set where the program was called by the name rkt.
 	asRkt bool
-	now   func() time.Time
+	// terminal says that standard output is read by people.
+	terminal bool
+	now      func() time.Time
 	globals
 	services services
 }
@@ -26,14 +29,12 @@ type env struct {
 type globals struct {
 	debug bool
 	// dir is empty where neither --dir nor its default was asked for.
-	dir       string
-	system    string
-	local     string
-	user      string
-	insecure  insecureOptions
-	help      bool
-	flags     *pflag.FlagSet
-	completes bool // the shell is asking for completions
+	dir      string
+	system   string
+	local    string
+	user     string
+	insecure insecureOptions
+	flags    *pflag.FlagSet
 }
 
 const (
@@ -89,17 +90,21 @@ func (e *env) settings() (settings, error) {
 }
 
 // service makes one of the services from the settings.
-func service[T any](e *env, make func(settings) (T, error)) (T, error) {
+func service[T any](e *env, open func(settings) (T, error)) (T, error) {
+	var none T
+	if open == nil {
+		return none, errNotBuilt
+	}
 	s, err := e.settings()
 	if err != nil {
-		var none T
 		return none, err
 	}
-	return make(s)
+	return open(s)
 }
 
-// isTerminal reports whether people are reading (or writing) a stream.
-func isTerminal(stream any) bool {
+var errNotBuilt = errors.New("not supported by this build of raket")
+
+func isTerminal(stream io.Writer) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -1,63 +1,56 @@
 package cli
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
+	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/stage0/cli/appargs"
 )
 
-// environment is what all apps get: below the images' own, and above it.
-func environment(p appargs.Pod) (below, above []string, err error) {
+// addEnvironment gives every app what --inherit-env, --set-env-file and
+// --set-env say, below what its own flags do.
+func addEnvironment(p *appargs.Pod) error {
+	var inherited, set []string
 	if p.InheritEnv {
-		below = os.Environ()
+		inherited = os.Environ()
 	}
 	for _, path := range p.EnvFiles {
-		lines, err := readEnvFile(path)
+		env, err := readEnvFile(path)
 		if err != nil {
-			return nil, nil, err
+			return fmt.Errorf("read environment: %w", err)
 		}
-		above = append(above, lines...)
+		set = append(set, env...)
 	}
-	for _, kv := range p.Env {
-		above = append(above, kv.Key+"="+kv.Value)
+	set = append(set, p.Env...)
+	for i := range p.Apps {
+		o := &p.Apps[i].Override
+		o.InheritEnv = inherited
+		o.Env = append(set[:len(set):len(set)], o.Env...)
 	}
-	return below, above, nil
+	return nil
 }
 
 // maxEnvFileBytes is the kernel's limit for all arguments and environment.
 const maxEnvFileBytes = 2 << 20
 
-// readEnvFile reads NAME=VALUE lines. Empty ones and those that begin with # or ;
-// are left out, as in rkt.
 func readEnvFile(path string) ([]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read environment: %w", err)
+		return nil, err
 	}
 	defer f.Close()
-	limited := &io.LimitedReader{R: f, N: maxEnvFileBytes + 1}
-	scan := bufio.NewScanner(limited)
-	scan.Buffer(nil, maxEnvFileBytes)
-	var env []string
-	for n := 1; scan.Scan(); n++ {
-		line := strings.TrimSuffix(scan.Text(), "\r")
-		if line == "" || line[0] == '#' || line[0] == ';' {
-			continue
-		}
-		if name, _, ok := strings.Cut(line, "="); !ok || name == "" || strings.ContainsRune(line, 0) {
-			return nil, fmt.Errorf("read environment: %s:%d: want NAME=VALUE", path, n)
-		}
-		env = append(env, line)
+	raw, err := io.ReadAll(io.LimitReader(f, maxEnvFileBytes+1))
+	if err != nil {
+		return nil, err
 	}
-	if err := scan.Err(); err != nil {
-		return nil, fmt.Errorf("read environment: %s: %w", path, err)
+	if len(raw) > maxEnvFileBytes {
+		return nil, fmt.Errorf("%s is larger than %d MiB", path, maxEnvFileBytes>>20)
 	}
-	if limited.N <= 0 {
-		return nil, fmt.Errorf("read environment: %s is larger than %d MiB", path, maxEnvFileBytes>>20)
+	env, err := appspec.ParseEnvFile(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return env, nil
 }

@@ -6,14 +6,17 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/raket/raket/pkg/stageabi"
 )
 
 // Exit codes of raket itself. Those of an app, as run returns them, may be any.
 const (
-	exitOK         = 0
-	exitUnreadable = 1   // status: the file of --uuid-file can't be read
-	exitExec       = 203 // an app's executable can't be run, as systemd has it
-	exitError      = 254 // the command itself failed, as rkt had it
+	exitOK         = stageabi.ExitOK
+	exitUnreadable = 1 // status: the file of --uuid-file can't be read
+	exitExec       = stageabi.ExitExec
+	exitNamespace  = stageabi.ExitNamespace
+	exitError      = stageabi.ExitCommand
 )
 
 // exitApp stands in the table for whatever code an app ends with.
@@ -33,6 +36,7 @@ func exitTable() []exitRow {
 		{exitApp, "Of run and run-prepared: the code of the app that failed first; of enter: the command's."},
 		{exitUnreadable, "The file given to --uuid-file can't be read."},
 		{exitExec, "An app's executable can't be run."},
+		{exitNamespace, "An app's root or its namespaces can't be made."},
 		{exitError, "The command itself failed; standard error says why."},
 	}
 }

@@ -77,10 +77,21 @@ func (o *insecureOptions) Type() string { return "WORD,…" }
 
 func (o insecureOptions) has(bits insecureOptions) bool { return o&bits != 0 }
 
+// checkFetch refuses what images can't be fetched without. Of the others http
+// is honoured; image, pubkey and ondisk name checks that nothing but digests
+// stand behind here, and digests are always checked, so that they pass.
+func (o insecureOptions) checkFetch() error {
+	if !o.has(insecureTLS) {
+		return nil
+	}
+	return &fault{
+		err:  errors.New("--insecure-options=tls is not supported: certificates are always checked"),
+		hint: "add the registry's certificate to the host's, or use --insecure-options=http",
+	}
+}
+
 // checkRun refuses what would loosen a pod: there is no way to run one
 // looser than it is, and a user who asked for it must not believe it was done.
-// What concerns images passes: image, pubkey and ondisk name checks that nothing
-// but a digest stands behind here, and digests are always checked.
 func (o insecureOptions) checkRun() error {
 	loosened := o & insecureAllRun
 	if loosened == 0 {
@@ -91,5 +102,3 @@ func (o insecureOptions) checkRun() error {
 		hint: "give the app what it lacks, as --caps-retain=CAP_NET_ADMIN after its image",
 	}
 }
-
-var errNotWired = errors.New("this build of raket can't do that")

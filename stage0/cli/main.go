@@ -15,7 +15,7 @@ const program = "raket"
 // they failed, for otherwise the process becomes the pod.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return run(ctx, args, &env{
-		stdin: stdin, stdout: stdout, stderr: stderr, now: time.Now, services: realServices(),
+		stdin: stdin, stdout: stdout, stderr: stderr, terminal: isTerminal(stdout), now: time.Now, services: realServices(),
 	})
 }
 

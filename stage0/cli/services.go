@@ -67,17 +67,9 @@ type podStore interface {
 
 // preparer makes a pod directory.
 type preparer interface {
-	// Prepare fetches what is missing and returns the new pod's UUID.
-	Prepare(ctx context.Context, r prepareRequest) (uuid string, err error)
-}
-
-// prepareRequest is a pod to make.
-type prepareRequest struct {
-	Pod appargs.Pod
-	// Env has, for all apps, what the image's environment is set over (Below)
-	// and what is set over the image's (Above), as NAME=VALUE; of a name the
-	// last wins.
-	EnvBelow, EnvAbove []string
+	// Prepare fetches what is missing and returns the new pod's UUID. Each app's
+	// override has the environment of all apps in it already.
+	Prepare(ctx context.Context, p appargs.Pod) (uuid string, err error)
 }
 
 // launcher starts pods and enters them. It does not come back where all is well:

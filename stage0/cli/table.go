@@ -64,7 +64,7 @@ func (e *env) printTable(legend []string, rows [][]string) error {
 	case e.asRkt:
 		const tabWidth = 8
 		w = tabwriter.NewWriter(e.stdout, 0, tabWidth, 1, '\t', 0)
-	case isTerminal(e.stdout):
+	case e.terminal:
 		w = tabwriter.NewWriter(e.stdout, 0, 0, gap, ' ', 0)
 	default:
 		w = bufio.NewWriter(e.stdout)
@@ -99,7 +99,7 @@ func (e *env) moment(t time.Time, full bool) string {
 	switch {
 	case t.IsZero():
 		return ""
-	case full || e.asRkt || !isTerminal(e.stdout):
+	case full || e.asRkt || !e.terminal:
 		return t.Format(timeLayout)
 	}
 	return ago(e.now().Sub(t))

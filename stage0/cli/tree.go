@@ -102,6 +102,8 @@ func subcommand(parent *cobra.Command, word string) (*cobra.Command, error) {
 
 func unknownCommand(parent *cobra.Command, word string) error {
 	err := fmt.Errorf("unknown command %q", strings.TrimSpace(verbOf(parent)+" "+word))
+	const typos = 2
+	parent.SuggestionsMinimumDistance = typos
 	if near := parent.SuggestionsFor(word); len(near) > 0 {
 		return &fault{err: err, hint: fmt.Sprintf("did you mean %s?", strings.Join(near, " or "))}
 	}

@@ -3,7 +3,11 @@ package appargs
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/podmanifest"
 )
 
 // appFlags are those that follow an image.
@@ -14,32 +18,32 @@ func appFlags() []flag {
 	bare := func(f flag) flag { f.bare = "true"; return f }
 	return []flag{
 		f("annotation", "NAME=VALUE", "add an annotation to the app", nil,
-			func(a *App, v string) error { return appendAnnotation(&a.Annotations, v) }),
+			func(a *App, v string) error { return addAnnotation(a, v) }),
 		f("caps-remove", "CAP,…", "take capabilities from the default set", nil,
-			func(a *App, v string) error { return appendCaps(&a.CapsRemove, v) }),
+			func(a *App, v string) error { return setCaps(&a.Override.CapsRemove, v) }),
 		f("caps-retain", "CAP,…", "keep these capabilities and no others", nil,
-			func(a *App, v string) error { return appendCaps(&a.CapsRetain, v) }),
+			func(a *App, v string) error { return setCaps(&a.Override.CapsRetain, v) }),
 		f("environment", "NAME=VALUE", "set an environment variable", nil,
-			func(a *App, v string) error { return appendParsed(&a.Env, parseEnv, v) }),
+			func(a *App, v string) error { return appendParsed(&a.Override.Env, parseEnv, v) }),
 		f("exec", "PATH", "run this executable in place of the image's", nil,
-			func(a *App, v string) error { return setPath(&a.Exec, v) }),
+			func(a *App, v string) error { return setExec(a, v) }),
 		f("group", "GROUP", "run as this group: a number, a name, or a path of the image whose group is meant", nil,
-			func(a *App, v string) error { return setWord(&a.Group, v) }),
+			func(a *App, v string) error { return setWord(&a.Override.Group, v) }),
 		f("mount", "volume=NAME,target=PATH", "mount a volume in the app", nil,
-			func(a *App, v string) error { return appendParsed(&a.Mounts, parseMount, v) }),
+			func(a *App, v string) error { return appendParsed(&a.Mounts, podmanifest.ParseMount, v) }),
 		f("name", "NAME", "name the app (default: from the image's name)", nil,
 			func(a *App, v string) error { return setAppName(&a.Name, v) }),
 		bare(f("no-new-privileges", "", "let no process of the app gain privileges by exec", nil,
-			func(a *App, v string) error { return setBoolPtr(&a.NoNewPrivileges, v) })),
+			func(a *App, v string) error { return setBoolPtr(&a.Override.NoNewPrivileges, v) })),
 		f("oom-score-adj", "N", "how readily the kernel kills the app when memory is short, -1000 to 1000", nil, setOOMScoreAdj),
 		f("property", "NAME=VALUE", "set a directive of the app's unit, as MemoryMax=256M", nil,
-			func(a *App, v string) error { return appendParsed(&a.Properties, parseProperty, v) }),
+			func(a *App, v string) error { return appendParsed(&a.Override.Properties, appspec.ParseProperty, v) }),
 		bare(f("readonly-rootfs", "", "make the app's root read-only", nil,
-			func(a *App, v string) error { return setBoolPtr(&a.ReadOnlyRootFS, v) })),
+			func(a *App, v string) error { return setBoolPtr(&a.Override.ReadonlyRootfs, v) })),
 		f("restart", "WHEN", "restart the app when it ends so (systemd's Restart=)", restarts(),
-			func(a *App, v string) error { return oneOf(restarts(), &a.Restart, v) }),
+			func(a *App, v string) error { return oneOf(restarts(), &a.Override.Restart, v) }),
 		f("rlimit", "NAME=SOFT[:HARD]", "limit a resource of each process, as nofile=1024:4096", nil,
-			func(a *App, v string) error { return appendParsed(&a.Rlimits, parseRlimit, v) }),
+			func(a *App, v string) error { return appendParsed(&a.Override.Rlimits, appspec.ParseRlimit, v) }),
 		f("stderr", "WHERE", "where standard error goes: log or null", outputs(),
 			func(a *App, v string) error { return setStream(outputs(), &a.Stderr, v) }),
 		f("stdin", "FROM", "what standard input is: null", inputs(),
@@ -47,20 +51,20 @@ func appFlags() []flag {
 		f("stdout", "WHERE", "where standard output goes: log or null", outputs(),
 			func(a *App, v string) error { return setStream(outputs(), &a.Stdout, v) }),
 		f("stop-signal", "SIGNAL", "the signal that asks the app to end", nil,
-			func(a *App, v string) error { return setSignal(&a.StopSignal, v) }),
+			func(a *App, v string) error { return setSignal(a, v) }),
 		f("stop-timeout", "DURATION", "how long the app may take to end before it is killed, as 10s", nil, setStopTimeout),
 		f("supplementary-gids", "GROUP,…", "further groups, numbers or names", nil,
-			func(a *App, v string) error { return appendWords(&a.SupplementaryGIDs, v) }),
+			func(a *App, v string) error { return appendWords(&a.Override.Supplementary, v) }),
 		f("type", "TYPE", "when the app counts as started (systemd's Type=)", types(),
-			func(a *App, v string) error { return oneOf(types(), &a.Type, v) }),
+			func(a *App, v string) error { return oneOf(types(), &a.Override.Type, v) }),
 		f("user", "USER", "run as this user: a number, a name, or a path of the image whose owner is meant", nil,
-			func(a *App, v string) error { return setWord(&a.User, v) }),
+			func(a *App, v string) error { return setWord(&a.Override.User, v) }),
 		f("user-annotation", "NAME=VALUE", "add a user annotation to the app", nil,
 			func(a *App, v string) error { return appendAnnotation(&a.UserAnnotations, v) }),
 		f("user-label", "NAME=VALUE", "add a user label to the app", nil,
 			func(a *App, v string) error { return appendAnnotation(&a.UserLabels, v) }),
 		f("working-dir", "PATH", "start in this directory", nil,
-			func(a *App, v string) error { return setAbsolute(&a.WorkingDir, v) }),
+			func(a *App, v string) error { return setAbsolute(&a.Override.WorkingDir, v) }),
 	}
 }
 
@@ -94,7 +98,7 @@ func setOOMScoreAdj(a *App, v string) error {
 	if err != nil || n < -most || n > most {
 		return errors.New("must be a number from -1000 to 1000")
 	}
-	a.OOMScoreAdj = &n
+	a.Override.OOMScoreAdj = &n
 	return nil
 }
 
@@ -106,6 +110,46 @@ func setStopTimeout(a *App, v string) error {
 	if err != nil || d < 0 {
 		return errors.New("must be a duration, as 10s or 1m30s")
 	}
-	a.StopTimeout = &d
+	a.Override.StopTimeout = &d
 	return nil
+}
+
+func setExec(a *App, v string) error {
+	var path string
+	err := setPath(&path, v)
+	a.Override.Exec = []string{path}
+	return err
+}
+
+func addAnnotation(a *App, v string) error {
+	kv, err := parseAnnotation(v)
+	if err != nil {
+		return err
+	}
+	if a.Override.Annotations == nil {
+		a.Override.Annotations = make(map[string]string)
+	}
+	a.Override.Annotations[kv.Key] = kv.Value
+	return nil
+}
+
+// setCaps adds to a list of capabilities; an empty value makes it a list of
+// none.
+func setCaps(into *[]string, v string) error {
+	caps := []string{}
+	for word := range strings.SplitSeq(v, ",") {
+		if word != "" {
+			caps = append(caps, word)
+		}
+	}
+	*into = append(append([]string{}, *into...), caps...)
+	return appspec.New().Apply(appspec.Override{CapsRetain: caps})
+}
+
+func setSignal(a *App, v string) error {
+	if v == "" {
+		return errEmpty
+	}
+	a.Override.StopSignal = v
+	return appspec.New().Apply(appspec.Override{StopSignal: v})
 }

@@ -9,7 +9,7 @@
 // where they stand before the first image. ARGS begin after "--" and end at
 // "---" or at the end of the line.
 //
-// It parses and checks what can be checked by looking at the words alone. It
-// opens no file and knows nothing of images or pods; it must import nothing of
-// raket.
+// It parses and checks what can be checked by looking at the words alone, and
+// opens no file. What a value means is left to pkg/appspec and pkg/podmanifest,
+// the only packages of raket it may import.
 package appargs

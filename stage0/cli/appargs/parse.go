@@ -3,9 +3,12 @@ package appargs
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/raket/raket/pkg/appspec"
 )
 
 const (
@@ -94,15 +97,15 @@ func (p *parser) takeArgs(args []string) (rest []string, err error) {
 	if app == nil {
 		return nil, errors.New("\"--\" must follow an image")
 	}
-	if app.Args != nil {
+	if app.Override.Args != nil {
 		return nil, fmt.Errorf("second \"--\" for %q", app.Image)
 	}
-	app.Args = []string{}
+	app.Override.Args = []string{}
 	for i, arg := range args {
 		if arg == argsEnd {
 			return args[i+1:], nil
 		}
-		app.Args = append(app.Args, arg)
+		app.Override.Args = append(app.Override.Args, arg)
 	}
 	return nil, nil
 }
@@ -139,9 +142,18 @@ func (p *parser) takeFlag(word string, args []string) (rest []string, err error)
 		return nil, fmt.Errorf("--%s must follow an image", name)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("bad value %q for --%s: %w", value, name, err)
+		return nil, badValue(name, value, err)
 	}
 	return args, nil
+}
+
+// badValue says what is wrong with a value, and says the value once.
+func badValue(name, value string, err error) error {
+	why := err.Error()
+	if _, after, twice := strings.Cut(why, strconv.Quote(value)+": "); twice {
+		why = after
+	}
+	return fmt.Errorf("bad value %q for --%s: %s", value, name, why)
 }
 
 // check is for what no single word shows.
@@ -154,8 +166,11 @@ func (p *Pod) check() error {
 	}
 	names := make(map[string]string)
 	for _, a := range p.Apps {
-		if a.CapsRetain != nil && a.CapsRemove != nil {
+		if a.Override.CapsRetain != nil && a.Override.CapsRemove != nil {
 			return fmt.Errorf("--caps-retain and --caps-remove are both given for %q", a.Image)
+		}
+		if err := appspec.New().Apply(a.Override); err != nil {
+			return fmt.Errorf("%q: %w", a.Image, err)
 		}
 		if a.Name == "" {
 			continue
@@ -165,12 +180,28 @@ func (p *Pod) check() error {
 		}
 		names[a.Name] = a.Image
 	}
-	seen := make(map[string]bool)
+	return p.checkVolumes()
+}
+
+// checkVolumes refuses a volume that is defined twice, and a mount of one that
+// is not defined at all: it would be empty, and nobody would know.
+func (p *Pod) checkVolumes() error {
+	defined := make(map[string]bool)
 	for _, v := range p.Volumes {
-		if seen[v.Name] {
-			return fmt.Errorf("volume %q is defined twice", v.Name)
+		if name := v.Name.String(); defined[name] {
+			return fmt.Errorf("volume %q is defined twice", name)
+		} else {
+			defined[name] = true
 		}
-		seen[v.Name] = true
+	}
+	mounts := p.Mounts
+	for _, a := range p.Apps {
+		mounts = append(mounts[:len(mounts):len(mounts)], a.Mounts...)
+	}
+	for _, m := range mounts {
+		if !defined[m.Volume] {
+			return fmt.Errorf("--mount of volume %q, which no --volume defines", m.Volume)
+		}
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package appargs
 import (
 	"errors"
 	"strconv"
+
+	"github.com/raket/raket/pkg/podmanifest"
 )
 
 // podFlags are those that mean the pod, or all apps.
@@ -17,7 +19,7 @@ func podFlags() []flag {
 		{Flag: Flag{Name: "log", Arg: "WHERE", Words: logTargets(), Usage: "where the apps' output goes: auto, journal, file, console or none"},
 			pod: func(p *Pod, v string) error { return oneOf(logTargets(), &p.Log, v) }},
 		{Flag: Flag{Name: "mount", Arg: "volume=NAME,target=PATH", Usage: "mount a volume in every app; after an image, in the app"},
-			pod: func(p *Pod, v string) error { return appendParsed(&p.Mounts, parseMount, v) }},
+			pod: func(p *Pod, v string) error { return appendParsed(&p.Mounts, podmanifest.ParseMount, v) }},
 		{Flag: Flag{Name: "no-overlay", Usage: "copy the images' files in place of stacking them"}, bare: "true",
 			pod: func(p *Pod, v string) error { return setBool(&p.NoOverlay, v) }},
 		{Flag: Flag{Name: "pod-manifest", Arg: "FILE", Files: true, Usage: "take apps, volumes and annotations from an appc pod manifest"},
@@ -68,8 +70,7 @@ func runFlags() []flag {
 			func(r *RunOptions, v string) error { return appendParsed(&r.DNSSearch, parseWord, v) }),
 		f("hostname", "NAME", "name the pod's host (default raket-UUID)", nil, setHostname),
 		f("hosts-entry", "ADDRESS=NAME", "write an entry to the apps' /etc/hosts; host takes the host's file", []string{"host"}, addHosts),
-		f("ipc", "MODE", "whose System V and POSIX IPC the apps see: auto, private or parent (the host's)", ipcModes(),
-			func(r *RunOptions, v string) error { return oneOf(ipcModes(), &r.IPC, v) }),
+		f("ipc", "MODE", "whose System V and POSIX IPC the apps see; auto and private both mean the pod's own", ipcModes(), checkIPC),
 		f("net", "NETWORK", "host: the host's network; none: loopback alone", networks(), setNet),
 	}
 }
@@ -77,8 +78,25 @@ func runFlags() []flag {
 func exitPolicies() []string { return []string{"all-ended", "any-failed", "none"} }
 func logTargets() []string   { return []string{"auto", "journal", "file", "console", "none"} }
 func pullPolicies() []string { return []string{"new", "never", "update"} }
-func ipcModes() []string     { return []string{"auto", "private", "parent"} }
+func ipcModes() []string     { return []string{"auto", "private"} }
 func networks() []string     { return []string{"host", "none"} }
+
+// checkIPC takes rkt's words for what a pod has anyway.
+func checkIPC(_ *RunOptions, v string) error {
+	var word string
+	if v == "parent" {
+		return errors.New("sharing the host's IPC is not supported")
+	}
+	return oneOf(ipcModes(), &word, v)
+}
+
+func parseVolume(v string) (podmanifest.Volume, error) {
+	vol, err := podmanifest.ParseVolume(v)
+	if err != nil {
+		return podmanifest.Volume{}, err
+	}
+	return *vol, nil
+}
 
 func setNet(r *RunOptions, v string) error {
 	if r.Net != "" && r.Net != v {

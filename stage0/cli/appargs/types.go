@@ -1,6 +1,9 @@
 package appargs
 
-import "time"
+import (
+	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/podmanifest"
+)
 
 // Pod is a parsed command line. Zero values mean that nothing was said.
 type Pod struct {
@@ -9,13 +12,13 @@ type Pod struct {
 	Apps []App
 	// Manifest is the path of a pod manifest (appc PodManifest JSON).
 	Manifest string
-	Volumes  []Volume
+	Volumes  []podmanifest.Volume
 	// Mounts are for all apps; those of one app are in App.Mounts.
-	Mounts      []Mount
+	Mounts      []podmanifest.MountFlag
 	Annotations []KeyValue
 	// Env, EnvFiles and InheritEnv are for all apps. Later ones win: the
-	// caller's environment, the image's, the files', Env, App.Env.
-	Env        []KeyValue
+	// caller's environment, the image's, the files', Env, the app's own.
+	Env        []string // NAME=VALUE
 	EnvFiles   []string
 	InheritEnv bool
 	// Stage1 chooses the flavour.
@@ -40,8 +43,6 @@ type RunOptions struct {
 	// Net is "", "host" or "none".
 	Net      string
 	Hostname string
-	// IPC is "", "auto", "private" or "parent".
-	IPC string
 	// DNS has name server addresses, or the one word "host" or "none".
 	DNS       []string
 	DNSSearch []string
@@ -56,88 +57,27 @@ type RunOptions struct {
 type App struct {
 	// Image is the reference as typed.
 	Image string
-	// Args come after "--". They are nil where there was no "--" and not nil
-	// where there was one, even with nothing behind it.
-	Args []string
+	// Name is "" where the image's name is to be made one.
 	Name string
-	// Exec replaces the image's executable.
-	Exec       string
-	WorkingDir string
-	// User and Group are a number, a name, or an absolute path within the
-	// image whose owner is meant.
-	User              string
-	Group             string
-	SupplementaryGIDs []string
-	// ReadOnlyRootFS and NoNewPrivileges are nil where nothing was said.
-	ReadOnlyRootFS  *bool
-	NoNewPrivileges *bool
-	Env             []KeyValue
-	Annotations     []KeyValue
+	// Override is what the flags say of the app spec, and the arguments behind
+	// "--" as its Args: not nil where there was a "--". It has been applied to an
+	// empty app spec without an error. Its Env is of --environment alone.
+	Override        appspec.Override
+	Mounts          []podmanifest.MountFlag
 	UserAnnotations []KeyValue
 	UserLabels      []KeyValue
-	Mounts          []Mount
-	// CapsRetain and CapsRemove are in the kernel's words (CAP_KILL), sorted,
-	// at most one of them set. CapsRetain that is empty but not nil keeps none.
-	CapsRetain  []string
-	CapsRemove  []string
-	OOMScoreAdj *int
-	Rlimits     []Rlimit
-	// Type is "", "simple", "exec", "notify", "oneshot" or "forking".
-	Type string
-	// Restart is a word of systemd's Restart=.
-	Restart string
-	// StopSignal is in the kernel's words (SIGTERM, SIGRTMIN+3).
-	StopSignal string
-	// StopTimeout is nil where nothing was said; zero kills at once.
-	StopTimeout *time.Duration
 	// Stdin is "" or "null"; Stdout and Stderr are "", "log" or "null".
 	Stdin, Stdout, Stderr string
-	// Properties are directives of systemd's units for this app.
-	Properties []KeyValue
 }
 
 // KeyValue is one NAME=VALUE.
 type KeyValue struct{ Key, Value string }
-
-// Volume is one --volume.
-type Volume struct {
-	Name string
-	// Kind is "host" or "empty".
-	Kind string
-	// Source is an absolute path on the host; Kind host only.
-	Source    string
-	ReadOnly  *bool
-	Recursive *bool
-	// Mode is permission bits; Kind empty only.
-	Mode *uint32
-	UID  *int
-	GID  *int
-}
-
-// Mount is one --mount: a volume at a path of an app.
-type Mount struct {
-	Volume string
-	// Target is an absolute path.
-	Target   string
-	ReadOnly bool
-}
 
 // HostsEntry is one --hosts-entry.
 type HostsEntry struct {
 	IP    string
 	Names []string
 }
-
-// Rlimit is one --rlimit.
-type Rlimit struct {
-	// Type is in the kernel's words (RLIMIT_NOFILE).
-	Type string
-	// Soft and Hard are RlimitInfinity where there is no limit.
-	Soft, Hard uint64
-}
-
-// RlimitInfinity is no limit.
-const RlimitInfinity = ^uint64(0)
 
 // Stage1 says which flavour to use; at most one field is set.
 type Stage1 struct {

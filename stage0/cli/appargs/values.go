@@ -6,12 +6,9 @@ import (
 	"net/netip"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/sys/unix"
 )
 
 var errEmpty = errors.New("must not be empty")
@@ -114,7 +111,7 @@ func parseKeyValue(v string) (KeyValue, error) {
 }
 
 // parseEnv lets a value hold anything but NUL: it is passed on as data.
-func parseEnv(v string) (KeyValue, error) {
+func parseEnv(v string) (string, error) {
 	kv, err := parseKeyValue(v)
 	if err == nil && strings.ContainsRune(v, 0) {
 		err = errors.New("has a NUL character")
@@ -122,118 +119,19 @@ func parseEnv(v string) (KeyValue, error) {
 	if err == nil {
 		err = checkText(kv.Key)
 	}
+	return v, err
+}
+
+func parseAnnotation(v string) (KeyValue, error) {
+	kv, err := parseKeyValue(v)
+	if err == nil {
+		err = checkText(v)
+	}
 	return kv, err
 }
 
 func appendAnnotation(into *[]KeyValue, v string) error {
-	return appendParsed(into, func(v string) (KeyValue, error) {
-		kv, err := parseKeyValue(v)
-		if err == nil {
-			err = checkText(v)
-		}
-		return kv, err
-	}, v)
-}
-
-// parseProperty looks at the name only; whether systemd has such a directive
-// and may be given this value is for those who write the unit.
-func parseProperty(v string) (KeyValue, error) {
-	kv, err := parseKeyValue(v)
-	if err != nil {
-		return kv, err
-	}
-	letters := func(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }
-	if strings.ContainsFunc(kv.Key, func(r rune) bool { return !letters(r) && (r < '0' || r > '9') }) {
-		return kv, fmt.Errorf("%q is not the name of a directive", kv.Key)
-	}
-	return kv, checkText(kv.Value)
-}
-
-func appendCaps(into *[]string, v string) error {
-	caps := append([]string{}, *into...)
-	for word := range strings.SplitSeq(v, ",") {
-		name := strings.ToUpper(strings.TrimSpace(word))
-		if name == "" {
-			continue
-		}
-		if !strings.HasPrefix(name, "CAP_") {
-			name = "CAP_" + name
-		}
-		if !slices.Contains(capabilities(), name) {
-			return fmt.Errorf("%q is not a capability", word)
-		}
-		caps = append(caps, name)
-	}
-	slices.Sort(caps)
-	*into = slices.Compact(caps)
-	return nil
-}
-
-// setSignal takes SIGTERM, TERM, 15, SIGRTMIN+3.
-func setSignal(into *string, v string) error {
-	const rtmin, rtmax = 34, 64
-	name := strings.ToUpper(v)
-	if n, err := strconv.ParseUint(v, 10, 8); err == nil {
-		name = unix.SignalName(unix.Signal(n))
-		if n >= rtmin && n <= rtmax {
-			name = fmt.Sprintf("SIGRTMIN+%d", n-rtmin)
-		}
-	} else if !strings.HasPrefix(name, "SIG") {
-		name = "SIG" + name
-	}
-	if offset, isRT := strings.CutPrefix(name, "SIGRTMIN+"); isRT {
-		n, err := strconv.ParseUint(offset, 10, 8)
-		if err != nil || n > rtmax-rtmin {
-			return errors.New("is not a signal")
-		}
-		*into = fmt.Sprintf("SIGRTMIN+%d", n)
-		return nil
-	}
-	if unix.SignalNum(name) == 0 {
-		return errors.New("is not a signal")
-	}
-	*into = name
-	return nil
-}
-
-func parseRlimit(v string) (Rlimit, error) {
-	kv, err := parseKeyValue(v)
-	if err != nil {
-		return Rlimit{}, errors.New("must be NAME=SOFT[:HARD]")
-	}
-	name := strings.ToUpper(kv.Key)
-	if !strings.HasPrefix(name, "RLIMIT_") {
-		name = "RLIMIT_" + name
-	}
-	if !slices.Contains(rlimits(), name) {
-		return Rlimit{}, fmt.Errorf("%q is not a resource limit", kv.Key)
-	}
-	soft, hard, both := strings.Cut(kv.Value, ":")
-	if !both {
-		hard = soft
-	}
-	r := Rlimit{Type: name}
-	if r.Soft, err = parseLimit(soft); err != nil {
-		return Rlimit{}, err
-	}
-	if r.Hard, err = parseLimit(hard); err != nil {
-		return Rlimit{}, err
-	}
-	if r.Soft > r.Hard {
-		return Rlimit{}, errors.New("the soft limit is above the hard one")
-	}
-	return r, nil
-}
-
-func parseLimit(v string) (uint64, error) {
-	if v == "unlimited" || v == "infinity" || v == "-1" {
-		return RlimitInfinity, nil
-	}
-	n, err := strconv.ParseUint(v, 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%q is neither a number nor unlimited", v)
-	}
-	return n, nil
+	return appendParsed(into, parseAnnotation, v)
 }
 
 func addDNS(r *RunOptions, v string) error {
