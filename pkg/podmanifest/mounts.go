@@ -35,7 +35,9 @@ type Mount struct {
 	UID, GID uint32
 
 	// Implicit says that nobody asked for the volume but the image, so that what
-	// the image has at Target should be copied into it.
+	// the image has at Target should be copied into it. It is this app's alone, and
+	// its directory must be kept apart by app: two apps' names may come out alike
+	// (a with mount point b-c, a-b with c).
 	Implicit bool
 }
 
