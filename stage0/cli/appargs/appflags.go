@@ -2,6 +2,7 @@ package appargs
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ func appFlags() []flag {
 		return flag{Flag: Flag{Name: name, Arg: arg, Usage: usage, Scope: ForApp, Words: words}, app: set}
 	}
 	bare := func(f flag) flag { f.bare = "true"; return f }
+	hidden := func(f flag) flag { f.Hidden = true; return f }
 	return []flag{
 		f("annotation", "NAME=VALUE", "add an annotation to the app", nil,
 			func(a *App, v string) error { return addAnnotation(a, v) }),
@@ -44,12 +46,9 @@ func appFlags() []flag {
 			func(a *App, v string) error { return oneOf(restarts(), &a.Override.Restart, v) }),
 		f("rlimit", "NAME=SOFT[:HARD]", "limit a resource of each process, as nofile=1024:4096", nil,
 			func(a *App, v string) error { return appendParsed(&a.Override.Rlimits, appspec.ParseRlimit, v) }),
-		f("stderr", "WHERE", "where standard error goes: log or null", outputs(),
-			func(a *App, v string) error { return setStream(outputs(), &a.Stderr, v) }),
-		f("stdin", "FROM", "what standard input is: null", inputs(),
-			func(a *App, v string) error { return setStream(inputs(), &a.Stdin, v) }),
-		f("stdout", "WHERE", "where standard output goes: log or null", outputs(),
-			func(a *App, v string) error { return setStream(outputs(), &a.Stdout, v) }),
+		hidden(f("stdin", "FROM", "", nil, func(_ *App, v string) error { return checkStream("null", v) })),
+		hidden(f("stdout", "WHERE", "", nil, func(_ *App, v string) error { return checkStream("log", v) })),
+		hidden(f("stderr", "WHERE", "", nil, func(_ *App, v string) error { return checkStream("log", v) })),
 		f("stop-signal", "SIGNAL", "the signal that asks the app to end", nil,
 			func(a *App, v string) error { return setSignal(a, v) }),
 		f("stop-timeout", "DURATION", "how long the app may take to end before it is killed, as 10s", nil, setStopTimeout),
@@ -59,10 +58,6 @@ func appFlags() []flag {
 			func(a *App, v string) error { return oneOf(types(), &a.Override.Type, v) }),
 		f("user", "USER", "run as this user: a number, a name, or a path of the image whose owner is meant", nil,
 			func(a *App, v string) error { return setWord(&a.Override.User, v) }),
-		f("user-annotation", "NAME=VALUE", "add a user annotation to the app", nil,
-			func(a *App, v string) error { return appendAnnotation(&a.UserAnnotations, v) }),
-		f("user-label", "NAME=VALUE", "add a user label to the app", nil,
-			func(a *App, v string) error { return appendAnnotation(&a.UserLabels, v) }),
 		f("working-dir", "PATH", "start in this directory", nil,
 			func(a *App, v string) error { return setAbsolute(&a.Override.WorkingDir, v) }),
 	}
@@ -71,16 +66,14 @@ func appFlags() []flag {
 func restarts() []string {
 	return []string{"no", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog", "always"}
 }
-func types() []string   { return []string{"simple", "exec", "notify", "oneshot", "forking"} }
-func outputs() []string { return []string{"log", "null"} }
-func inputs() []string  { return []string{"null"} }
+func types() []string { return []string{"simple", "exec", "notify", "oneshot", "forking"} }
 
-// setStream takes the words that need nobody at the other end.
-func setStream(words []string, into *string, v string) error {
-	if v == "tty" || v == "stream" {
-		return errors.New("attaching to an app is not supported")
+// checkStream takes the one word that says what is so anyway.
+func checkStream(only, v string) error {
+	if v != only {
+		return fmt.Errorf("is not supported, only %q is", only)
 	}
-	return oneOf(words, into, v)
+	return nil
 }
 
 func setBoolPtr(into **bool, v string) error {

@@ -30,6 +30,8 @@ type Flag struct {
 	Words []string
 	// Files says that its value is a path.
 	Files bool
+	// Hidden says that it changes nothing and is taken for rkt's sake.
+	Hidden bool
 }
 
 // flag is a Flag with what it does. At least one of pod, app and global is set, or
@@ -43,12 +45,12 @@ type flag struct {
 	refusal string
 }
 
-// Flags describes the flags of a verb, those of the pod first, each part in
+// Flags describes the flags of a verb that are not hidden, those of the pod first, each part in
 // alphabetical order.
 func Flags(v Verb) []Flag {
 	var fs []Flag
 	for _, f := range slices.Concat(podFlags(), runFlags(), appFlags()) {
-		if v == Prepare && f.Scope == ForRun {
+		if f.Hidden || v == Prepare && f.Scope == ForRun {
 			continue
 		}
 		fs = append(fs, f.Flag)
@@ -98,25 +100,27 @@ func newFlags(opts Options) map[string]flag {
 // do about it. The table in docs/rkt-features.md follows this one.
 func refused() map[string]string {
 	return map[string]string{
-		"cpu":           "set the unit's own directive, as --property=CPUQuota=50%",
-		"cpu-shares":    "set the unit's own directive, as --property=CPUWeight=200",
-		"interactive":   "use raket enter in a running pod",
-		"mds-register":  "there is no metadata service",
-		"memory":        "set the unit's own directive, as --property=MemoryMax=256M",
-		"no-store":      "every image goes through the store; use --pull-policy=update to fetch anew",
-		"port":          "with --net=host an app's ports are the host's, with --net=none there are none to publish",
-		"private-users": "pods share the host's user namespace",
-		"seccomp":       "set the unit's own directive, as --property=SystemCallFilter=@system-service",
-		"signature":     "signatures are not verified",
-		"stage1-hash":   "use --stage1-name, --stage1-path or --stage1-from-dir",
-		"stage1-url":    "download it and use --stage1-path",
+		"cpu":             "set the unit's own directive, as --property=CPUQuota=50%",
+		"cpu-shares":      "set the unit's own directive, as --property=CPUWeight=200",
+		"interactive":     "use raket enter in a running pod",
+		"mds-register":    "there is no metadata service",
+		"memory":          "set the unit's own directive, as --property=MemoryMax=256M",
+		"no-store":        "every image goes through the store; use --pull-policy=update to fetch anew",
+		"port":            "with --net=host an app's ports are the host's, with --net=none there are none to publish",
+		"private-users":   "pods share the host's user namespace",
+		"seccomp":         "set the unit's own directive, as --property=SystemCallFilter=@system-service",
+		"signature":       "signatures are not verified",
+		"stage1-hash":     "use --stage1-name, --stage1-path or --stage1-from-dir",
+		"stage1-url":      "download it and use --stage1-path",
+		"user-annotation": "use --annotation",
+		"user-label":      "use --annotation",
 	}
 }
 
 // RunFlags defines the flags of RunOptions on fs, for run-prepared.
 func RunFlags(fs *pflag.FlagSet, into *RunOptions) {
 	for _, f := range runFlags() {
-		fs.Var(&runValue{flag: f, into: into}, f.Name, f.Usage)
+		fs.VarPF(&runValue{flag: f, into: into}, f.Name, "", f.Usage).Hidden = f.Hidden
 	}
 }
 

@@ -60,7 +60,10 @@ func runFlags() []flag {
 			pod:  func(p *Pod, v string) error { return set(&p.Run, v) },
 		}
 	}
+	ipc := f("ipc", "MODE", "", nil, checkIPC)
+	ipc.Hidden = true
 	return []flag{
+		ipc,
 		f("dns", "ADDRESS", "write a name server to the apps' /etc/resolv.conf; host takes the host's file, none writes none", []string{"host", "none"}, addDNS),
 		f("dns-domain", "DOMAIN", "write a domain to /etc/resolv.conf", nil,
 			func(r *RunOptions, v string) error { return setWord(&r.DNSDomain, v) }),
@@ -70,7 +73,6 @@ func runFlags() []flag {
 			func(r *RunOptions, v string) error { return appendParsed(&r.DNSSearch, parseWord, v) }),
 		f("hostname", "NAME", "name the pod's host (default raket-UUID)", nil, setHostname),
 		f("hosts-entry", "ADDRESS=NAME", "write an entry to the apps' /etc/hosts; host takes the host's file", []string{"host"}, addHosts),
-		f("ipc", "MODE", "whose System V and POSIX IPC the apps see; auto and private both mean the pod's own", ipcModes(), checkIPC),
 		f("net", "NETWORK", "host: the host's network; none: loopback alone", networks(), setNet),
 	}
 }
@@ -78,16 +80,14 @@ func runFlags() []flag {
 func exitPolicies() []string { return []string{"all-ended", "any-failed", "none"} }
 func logTargets() []string   { return []string{"auto", "journal", "file", "console", "none"} }
 func pullPolicies() []string { return []string{"new", "never", "update"} }
-func ipcModes() []string     { return []string{"auto", "private"} }
 func networks() []string     { return []string{"host", "none"} }
 
 // checkIPC takes rkt's words for what a pod has anyway.
 func checkIPC(_ *RunOptions, v string) error {
-	var word string
-	if v == "parent" {
-		return errors.New("sharing the host's IPC is not supported")
+	if v != "auto" && v != "private" {
+		return errors.New("is not supported, a pod has its own IPC")
 	}
-	return oneOf(ipcModes(), &word, v)
+	return nil
 }
 
 func parseVolume(v string) (podmanifest.Volume, error) {

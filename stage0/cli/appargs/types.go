@@ -62,12 +62,8 @@ type App struct {
 	// Override is what the flags say of the app spec, and the arguments behind
 	// "--" as its Args: not nil where there was a "--". It has been applied to an
 	// empty app spec without an error. Its Env is of --environment alone.
-	Override        appspec.Override
-	Mounts          []podmanifest.MountFlag
-	UserAnnotations []KeyValue
-	UserLabels      []KeyValue
-	// Stdin is "" or "null"; Stdout and Stderr are "", "log" or "null".
-	Stdin, Stdout, Stderr string
+	Override appspec.Override
+	Mounts   []podmanifest.MountFlag
 }
 
 // KeyValue is one NAME=VALUE.
