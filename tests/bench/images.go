@@ -49,7 +49,7 @@ func writeTarFile(tw *tar.Writer, name string, mode int64, data []byte) error {
 }
 
 // bigLayers are four layers of about SIZE bytes together, unpacked: files from 1 KiB to 1 MiB in a tree of directories,
-// two fifths of their bytes incompressible and the rest like text, which gzip takes to a little under half, as it does a
+// a tenth of the files incompressible and the rest like text, which gzip takes to a little under half, as it does a
 // distribution's /usr. The content depends on nothing but the size.
 func bigLayers(size int64) []layerFunc {
 	layers := make([]layerFunc, 4)
@@ -68,7 +68,7 @@ func bigLayers(size int64) []layerFunc {
 				length := int64(1) << (10 + rng.IntN(11)) // log-uniform
 				length -= rng.Int64N(length / 2)
 				data := make([]byte, length)
-				if rng.IntN(5) < 2 {
+				if rng.IntN(10) == 0 {
 					fillRandom(data, rng)
 				} else {
 					fillText(data, words, rng)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -80,8 +79,8 @@ type bench struct {
 	podman   *podman
 	raket    *raket
 
-	// Why a contender can't run here; empty when it can.
-	noRaket, noPodman, noNspawn, noUmoci string
+	// Why a contender can't run here, if it can't.
+	noRaket, noPodman, noNspawn, noUmoci obstacle
 
 	rounds, fetchRounds int
 	apps                []int
@@ -155,17 +154,3 @@ func measure(ctx context.Context, o options, log io.Writer) (rep report, err err
 }
 
 func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
-
-// lookFor says which of the commands are missing.
-func lookFor(names ...string) string {
-	var missing []string
-	for _, name := range names {
-		if _, err := exec.LookPath(name); err != nil {
-			missing = append(missing, name)
-		}
-	}
-	if len(missing) == 0 {
-		return ""
-	}
-	return "not installed: " + strings.Join(missing, ", ")
-}

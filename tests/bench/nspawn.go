@@ -82,7 +82,8 @@ func nspawnUnits(kind string, apps int) map[string]string {
 		unit := "[Unit]\nDefaultDependencies=no\n"
 		service := "Type=exec\nExecStart=" + strings.Join(idleCommand(), " ")
 		if kind == unitsOnce {
-			unit += "SuccessAction=exit\nFailureAction=exit\n"
+			// Without -force it would need exit.target and the service behind it.
+			unit += "SuccessAction=exit-force\nFailureAction=exit-force\n"
 			service = "Type=exec\nExecStart=/bin/true"
 		}
 		units[name] = fmt.Sprintf("%s[Service]\n%s\nRootDirectory=/apps/a%d\nMountAPIVFS=yes\nStandardInput=null\nStandardOutput=null\nStandardError=null\n", unit, service, i+1)

@@ -72,10 +72,18 @@ func (k *raket) once(ctx context.Context) (sample, error) {
 }
 
 // fetchCold fetches into an empty store, then removes the store, outside of the measured time.
-func (k *raket) fetchCold(ctx context.Context, ref string) (s sample, err error) {
+// The layers must be unpacked then, as podman's are: an image of files that has none on disk is not fetched.
+func (k *raket) fetchCold(ctx context.Context, ref string, unpackedBytes int64) (s sample, err error) {
 	cold := &raket{lane: k.lane, bin: k.bin, dir: filepath.Join(k.dir, "cold")}
 	defer func() { err = errors.Join(err, cold.removeStore()) }()
-	return cold.fetch(ctx, ref)
+	if s, err = cold.fetch(ctx, ref); err != nil {
+		return s, err
+	}
+	size, err := sizeBelow(filepath.Join(cold.dir, "trees"))
+	if err == nil && size < unpackedBytes*9/10 {
+		err = fmt.Errorf("after fetch %d of %d MB are unpacked", size/1e6, unpackedBytes/1e6)
+	}
+	return s, err
 }
 
 func (k *raket) removeStore() error {

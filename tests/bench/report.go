@@ -73,29 +73,24 @@ func (t table) print(w io.Writer) error {
 		}
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(tw, " \t")
+	head := []string{" "}
 	for _, c := range columns {
-		fmt.Fprintf(tw, "%s %s\t", c, units[c])
+		head = append(head, strings.TrimSpace(c+" "+units[c]))
 		if t.Reference != "" {
-			fmt.Fprintf(tw, "x %s\t", t.Reference)
+			head = append(head, "x "+t.Reference)
 		}
 	}
-	fmt.Fprintln(tw)
+	fmt.Fprintln(tw, strings.Join(head, "\t"))
 	for _, r := range t.Rows {
-		fmt.Fprintf(tw, "  %s\t", r.Subject)
+		cells := []string{"  " + r.Subject}
 		for _, c := range columns {
 			f, ok := t.figure(r.Subject, c)
-			fmt.Fprintf(tw, "%s\t", cell(f, ok))
-			if t.Reference == "" {
-				continue
+			cells = append(cells, cell(f, ok))
+			if t.Reference != "" {
+				cells = append(cells, t.ratio(f, ok))
 			}
-			ratio := "-"
-			if ref, found := t.figure(t.Reference, c); ok && found && ref.Min > 0 {
-				ratio = fmt.Sprintf("%.2f", f.Min/ref.Min)
-			}
-			fmt.Fprintf(tw, "%s\t", ratio)
 		}
-		fmt.Fprintln(tw)
+		fmt.Fprintln(tw, strings.Join(cells, "\t"))
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -106,6 +101,15 @@ func (t table) print(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// ratio compares a figure's minimum with that of the reference row.
+func (t table) ratio(f figure, ok bool) string {
+	ref, found := t.figure(t.Reference, f.Name)
+	if !ok || !found || ref.Min == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", f.Min/ref.Min)
 }
 
 func cell(f figure, ok bool) string {

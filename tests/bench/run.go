@@ -27,7 +27,7 @@ type command struct {
 	Dir  string
 	// Notify gives it a NOTIFY_SOCKET to say READY=1 on (sd_notify(3)).
 	Notify bool
-	// Limit ends a run that hangs; 0 means two minutes.
+	// Limit ends a run that hangs; 0 means one minute.
 	Limit time.Duration
 }
 
@@ -48,7 +48,7 @@ type run struct {
 func (l *lane) start(ctx context.Context, c command) (_ *run, err error) {
 	r := &run{lane: l, limit: c.Limit, exited: make(chan error, 1)}
 	if r.limit == 0 {
-		r.limit = 2 * time.Minute
+		r.limit = time.Minute
 	}
 	defer func() {
 		if err != nil {

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// contender is one row of a scenario. Absent says why it can't run here.
+// contender is one row of a scenario.
 type contender struct {
 	name   string
-	absent string
+	absent obstacle
 	run    func(context.Context) (sample, error)
 }
 
@@ -22,10 +22,7 @@ func (b *bench) interleave(ctx context.Context, rounds int, contenders []contend
 	rows := make([]row, len(contenders))
 	samples := make([][]sample, len(contenders))
 	for i, c := range contenders {
-		rows[i] = row{Subject: c.name}
-		if c.absent != "" {
-			rows[i].Note = "skipped: " + c.absent
-		}
+		rows[i] = c.absent.row(c.name)
 	}
 	for round := range rounds + 1 {
 		for k := range contenders {
@@ -41,7 +38,7 @@ func (b *bench) interleave(ctx context.Context, rounds int, contenders []contend
 				return nil, errors.Join(ctx.Err(), err)
 			}
 			if err != nil {
-				rows[i].Note, rows[i].Failed = "failed: "+err.Error(), true
+				rows[i] = broken(err).row(contenders[i].name)
 				continue
 			}
 			if round > 0 {
@@ -65,7 +62,7 @@ func (b *bench) exit(argv ...string) func(context.Context) (sample, error) {
 func (b *bench) version(ctx context.Context) ([]table, error) {
 	rows, err := b.interleave(ctx, b.rounds, []contender{
 		{subRaket, b.noRaket, b.exit(b.raket.bin, "version")},
-		{subNothing, "", b.exit(busyboxPath, "true")},
+		{subNothing, obstacle{}, b.exit(busyboxPath, "true")},
 		{subPodmanVersion, b.noPodman, b.exit("podman", "--version")},
 	})
 	return []table{{scVersion, "Start of the program, to exit", subPodmanVersion, rows}}, err
@@ -76,7 +73,7 @@ func (b *bench) ready(ctx context.Context) ([]table, error) {
 	for _, apps := range b.apps {
 		floor := func(name string, seccomp bool) contender {
 			c := contender{name: name, absent: b.noNspawn}
-			if c.absent != "" {
+			if c.absent.stands() {
 				return c
 			}
 			n, err := newNspawn(b.plain, b.path(fmt.Sprintf("nspawn-%t-%d", seccomp, apps)), seccomp, unitsForever, apps)
@@ -125,7 +122,7 @@ func (b *bench) oneshot(ctx context.Context) ([]table, error) {
 		if seccomp {
 			c.name = subNspawnStock
 		}
-		if c.absent == "" {
+		if !c.absent.stands() {
 			n, err := newNspawn(b.plain, b.path(fmt.Sprintf("nspawn-%t-once", seccomp)), seccomp, unitsOnce, 1)
 			if err != nil {
 				return nil, err
@@ -152,7 +149,7 @@ func (b *bench) fetch(ctx context.Context) ([]table, error) {
 		return nil, err
 	}
 	rows, err := b.interleave(ctx, b.fetchRounds, []contender{
-		{subRaket, b.noRaket, func(ctx context.Context) (sample, error) { return b.raket.fetchCold(ctx, ref) }},
+		{subRaket, b.noRaket, func(ctx context.Context) (sample, error) { return b.raket.fetchCold(ctx, ref, l.UncompressedBytes) }},
 		{subPodmanPull, b.noPodman, func(ctx context.Context) (sample, error) { return b.podman.pullCold(ctx, ref) }},
 		{subUmoci, b.noUmoci, func(ctx context.Context) (sample, error) { return b.skopeoUmoci(ctx, ref) }},
 	})
@@ -183,7 +180,7 @@ func (b *bench) skopeoUmoci(ctx context.Context, ref string) (sum sample, err er
 }
 
 func (b *bench) resident(ctx context.Context) ([]table, error) {
-	rows := []row{{Subject: subRaket, Note: b.noRaket}, {Subject: subNspawn, Note: b.noNspawn}, {Subject: subPodmanPlay, Note: b.noPodman}}
+	rows := []row{b.noRaket.row(subRaket), b.noNspawn.row(subNspawn), b.noPodman.row(subPodmanPlay)}
 	starts := []func() (*run, sample, error){
 		func() (*run, sample, error) { return b.raket.ready(ctx, residentApps) },
 		func() (*run, sample, error) {
@@ -202,7 +199,6 @@ func (b *bench) resident(ctx context.Context) ([]table, error) {
 	}
 	for i := range rows {
 		if rows[i].Note != "" {
-			rows[i].Note = "skipped: " + rows[i].Note
 			continue
 		}
 		err := func() (err error) {
@@ -218,7 +214,7 @@ func (b *bench) resident(ctx context.Context) ([]table, error) {
 			return nil, errors.Join(ctx.Err(), err)
 		}
 		if err != nil {
-			rows[i].Note, rows[i].Failed, rows[i].Figures = "failed: "+err.Error(), true, nil
+			rows[i] = broken(err).row(rows[i].Subject)
 		}
 	}
 	title := fmt.Sprintf("Resident helpers (every process but the apps), %d idle apps; wake-ups in %v", residentApps, b.idleWindow)
@@ -254,7 +250,7 @@ func (b *bench) observe(ctx context.Context, r *run) ([]figure, error) {
 func (b *bench) list(ctx context.Context) ([]table, error) {
 	absent := b.noRaket
 	var uuid string
-	if absent == "" {
+	if !absent.stands() {
 		var err error
 		if uuid, err = b.raket.clonePods(ctx, b.pods); err == nil {
 			var n int
@@ -263,8 +259,10 @@ func (b *bench) list(ctx context.Context) ([]table, error) {
 			}
 		}
 		if err != nil {
-			note := "failed: make exited pods: " + err.Error()
-			return []table{{scList, "List of exited pods", "", []row{{Subject: subRaketList, Note: note, Failed: true}}}}, ctx.Err()
+			if ctx.Err() != nil {
+				return nil, errors.Join(ctx.Err(), err)
+			}
+			absent = broken(fmt.Errorf("make exited pods: %w", err))
 		}
 	}
 	exit := func(args ...string) func(context.Context) (sample, error) {

@@ -18,8 +18,8 @@ func newBench(ctx context.Context, o options, log io.Writer) (b *bench, h hierar
 	if os.Geteuid() != 0 {
 		return nil, h, errors.New("pods need root: run it as root")
 	}
-	if missing := lookFor("docker-registry", "skopeo", busyboxPath); missing != "" {
-		return nil, h, fmt.Errorf("%s (Debian packages: docker-registry skopeo busybox-static)", missing)
+	if missing := lookFor("docker-registry", "skopeo", busyboxPath); missing.stands() {
+		return nil, h, fmt.Errorf("%s (Debian packages: docker-registry skopeo busybox-static)", missing.why)
 	}
 	if h, err = findHierarchies(); err != nil {
 		return nil, h, err
@@ -83,19 +83,19 @@ func (b *bench) prepareImages(ctx context.Context, o options) error {
 	}
 	b.raket = &raket{lane: b.plain, bin: bin, dir: b.path("raket"), idle: "docker://" + refs["idle"]}
 	if _, err := os.Stat(bin); err != nil {
-		b.noRaket = fmt.Sprintf("%v (build it with make build, or name it with -raket)", err)
+		b.noRaket = obstacle{why: fmt.Sprintf("%v (build it with make build, or name it with -raket)", err)}
 	} else if _, err := b.raket.fetch(ctx, refs["idle"]); err != nil {
-		return fmt.Errorf("prepare raket: %w", err)
+		b.noRaket = broken(err)
 	}
 	if b.podman, err = newPodman(b.hidden, b.path("podman"), refs["idle"], refs["pause"]); err != nil {
 		return err
 	}
-	if b.noPodman == "" {
+	if !b.noPodman.stands() {
 		if err := b.podman.pull(ctx); err != nil {
-			return fmt.Errorf("prepare podman: %w", err)
+			b.noPodman = broken(err)
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 // close ends what still runs and removes everything that was made.

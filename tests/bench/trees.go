@@ -47,3 +47,18 @@ func copyPod(from, to string, replace *strings.Replacer) error {
 		return nil
 	})
 }
+
+// sizeBelow sums the sizes of regular files.
+func sizeBelow(dir string) (sum int64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			sum += info.Size()
+		}
+		return err
+	})
+	return sum, err
+}
