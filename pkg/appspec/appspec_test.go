@@ -87,6 +87,7 @@ func TestBadOverridesAreRefused(t *testing.T) {
 		return appspec.Override{Properties: []appspec.Property{{Name: name, Value: value}}}
 	}
 	for name, o := range map[string]appspec.Override{
+		"a variable that is not UTF-8":    {Env: []string{"A=\xff"}},
 		"a variable without a value":      {Env: []string{"A"}},
 		"a relative working directory":    {WorkingDir: "a"},
 		"a bad hostname":                  {Hostname: "a b"},

@@ -18,8 +18,8 @@ const (
 )
 
 // CheckEnv says what is wrong with an environment assignment NAME=value: no name, a
-// NUL byte, control characters or non-UTF-8 in the name, or a length the kernel
-// refuses. Names are otherwise free, as in POSIX; what systemd cannot hold is for
+// NUL byte, control characters in the name, text that is not UTF-8 (an app spec is
+// JSON), or a length the kernel refuses. Names are otherwise free, as in POSIX; what systemd cannot hold is for
 // the writer of units to pass some other way.
 func CheckEnv(assignment string) error {
 	name, _, ok := strings.Cut(assignment, "=")
@@ -32,6 +32,8 @@ func CheckEnv(assignment string) error {
 		return fmt.Errorf("environment variable %q: bad name", assignment)
 	case strings.IndexByte(assignment, 0) >= 0:
 		return fmt.Errorf("environment variable %s: value holds a NUL byte", name)
+	case !utf8.ValidString(assignment):
+		return fmt.Errorf("environment variable %s: value is not UTF-8", name)
 	case len(assignment) > maxStringBytes:
 		return fmt.Errorf("environment variable %s: %d bytes, the kernel takes %d", name, len(assignment), maxStringBytes)
 	}
@@ -99,6 +101,10 @@ func checkProcess(argv, env []string) error {
 	for _, a := range argv {
 		if strings.IndexByte(a, 0) >= 0 {
 			return fmt.Errorf("argument %q holds a NUL byte", a)
+		}
+		// An app spec is JSON, which would change it.
+		if !utf8.ValidString(a) {
+			return fmt.Errorf("argument %q is not UTF-8", a)
 		}
 		if len(a) > maxStringBytes {
 			return fmt.Errorf("argument of %d bytes, the kernel takes %d", len(a), maxStringBytes)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"unicode/utf8"
 )
 
 // MaxSpecBytes bounds a config.json.
@@ -57,10 +58,10 @@ func Check(spec *Spec) error {
 		return errors.New("process: is required")
 	case len(p.Args) == 0 || p.Args[0] == "":
 		return errors.New("process.args: is required")
-	case !path.IsAbs(p.Cwd) || strings.ContainsFunc(p.Cwd, isControl):
+	case !path.IsAbs(p.Cwd) || !utf8.ValidString(p.Cwd) || strings.ContainsFunc(p.Cwd, isControl):
 		return fmt.Errorf("process.cwd: %q is not an absolute path", p.Cwd)
-	case spec.Root == nil || spec.Root.Path == "" || strings.ContainsFunc(spec.Root.Path, isControl):
-		return errors.New("root.path: is required, and without control characters")
+	case spec.Root == nil || spec.Root.Path == "" || !utf8.ValidString(spec.Root.Path) || strings.ContainsFunc(spec.Root.Path, isControl):
+		return errors.New("root.path: is required, and is UTF-8 without control characters")
 	}
 	if err := checkProcess(p.Args, p.Env); err != nil {
 		return fmt.Errorf("process: %w", err)
@@ -72,15 +73,22 @@ func Check(spec *Spec) error {
 		return err
 	}
 	for i, m := range spec.Mounts {
-		if !path.IsAbs(m.Destination) || strings.IndexByte(m.Destination+m.Source+m.Type, 0) >= 0 {
+		if !path.IsAbs(m.Destination) {
 			return fmt.Errorf("mounts[%d].destination: %q is not an absolute path", i, m.Destination)
+		}
+		for _, s := range append([]string{m.Destination, m.Source, m.Type}, m.Options...) {
+			if !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0 {
+				return fmt.Errorf("mounts[%d]: %q is not UTF-8 without NUL", i, s)
+			}
 		}
 	}
 	if err := checkHooks(spec); err != nil {
 		return err
 	}
-	if _, ok := spec.Annotations[""]; ok {
-		return errors.New("annotations: one has no name")
+	for name, value := range spec.Annotations {
+		if name == "" || !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return fmt.Errorf("annotations: %q=%q has no name or is not UTF-8", name, value)
+		}
 	}
 	if _, err := Properties(spec); err != nil {
 		return fmt.Errorf("annotations: %w", err)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // MaxConfigBytes bounds the image configs and manifests that are read.
@@ -190,6 +191,10 @@ func uniqueName(s string, seen map[string]bool) string {
 func decode(doc []byte, into any) error {
 	if len(doc) > MaxConfigBytes {
 		return fmt.Errorf("%d bytes, at most %d are read", len(doc), MaxConfigBytes)
+	}
+	// encoding/json would put U+FFFD in place of what is none.
+	if !utf8.Valid(doc) {
+		return errors.New("is not UTF-8")
 	}
 	err := json.Unmarshal(doc, into)
 	var wrong *json.UnmarshalTypeError

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/appc/spec/schema"
 	"github.com/appc/spec/schema/types"
@@ -53,6 +54,9 @@ func Parse(text []byte) (*Manifest, error) {
 	if len(text) > MaxBytes {
 		return nil, fmt.Errorf("pod manifest of %d bytes, at most %d are read", len(text), MaxBytes)
 	}
+	if !utf8.Valid(text) {
+		return nil, errors.New("pod manifest: is not UTF-8")
+	}
 	var o outline
 	if err := json.Unmarshal(text, &o); err != nil {
 		return nil, fmt.Errorf("pod manifest: %w", describe(err))
@@ -70,8 +74,9 @@ func Parse(text []byte) (*Manifest, error) {
 	if err := json.Unmarshal(text, m); err != nil {
 		return nil, fmt.Errorf("pod manifest: %w", describe(err))
 	}
-	if err := Check(m); err != nil {
-		return nil, fmt.Errorf("pod manifest: %w", err)
+	// appc's types check some of their fields only when they are written.
+	if _, err := Marshal(m); err != nil {
+		return nil, err
 	}
 	return m, nil
 }
@@ -134,6 +139,9 @@ func Check(m *Manifest) error {
 		}
 		apps[a.Name] = true
 		for j, mnt := range a.Mounts {
+			if mnt.Volume.Empty() {
+				return fmt.Errorf("%s.mounts[%d].volume: is required", path, j)
+			}
 			if err := checkTarget(mnt.Path); err != nil {
 				return fmt.Errorf("%s.mounts[%d].path: %w", path, j, err)
 			}
@@ -150,6 +158,9 @@ func Check(m *Manifest) error {
 		}
 	}
 	for i, p := range m.Ports {
+		if p.Name.Empty() {
+			return fmt.Errorf("ports[%d].name: is required", i)
+		}
 		if err := checkPort(p); err != nil {
 			return fmt.Errorf("ports[%d]: %w", i, err)
 		}
