@@ -27,10 +27,10 @@ build: ## build everything into bin/, where it runs in place
 	@dist/deps.sh build
 	@mkdir -p bin
 	$(BUILD) -o bin/ ./stage0/cmd/...
-	@set -e; for d in stage1/cmd/*/; do [ -e "$$d/main.go" ] || continue; n=$$(basename $$d); \
-		echo "stage1/$$n"; mkdir -p bin/stage1/$$n; $(BUILD) -o bin/stage1/$$n/entry ./$$d; done
-	@set -e; for d in stage2/cmd/*/; do [ -e "$$d/main.go" ] || continue; n=$$(basename $$d); \
-		echo "stage2/$$n"; $(BUILD) -o bin/stage2/$$n ./$$d; done
+	@set -e; for d in stage1/cmd/*/; do n=$$(basename $$d); i=bin/stage1/$$n; \
+		echo "stage1/$$n"; mkdir -p $$i/rootfs; $(BUILD) -o $$i/rootfs/entry ./$$d; cp $$d/manifest.json $$i/manifest; \
+		for e in run enter stop status gc; do ln -sf entry $$i/rootfs/$$e; done; done
+	@echo stage2; mkdir -p bin/stage1/nspawn/rootfs/bin; $(BUILD) -o bin/stage1/nspawn/rootfs/bin/ ./stage2/cmd/...
 
 check: ## formatting, vet, staticcheck, the direction of imports
 	@dist/deps.sh build
@@ -46,8 +46,8 @@ itest: build ## the functional tests only; RUN=REGEXP chooses
 
 install: build ## install to $(DESTDIR)$(PREFIX)
 	install -D -m755 bin/raket $(DESTDIR)$(PREFIX)/bin/raket
-	@set -e; for f in $$(cd bin && find stage1 stage2 -type f 2>/dev/null); do \
-		install -D -m755 bin/$$f $(DESTDIR)$(PREFIX)/lib/raket/$$f; done
+	install -d $(DESTDIR)$(PREFIX)/lib/raket
+	cp -R --no-dereference --preserve=mode,links bin/stage1 $(DESTDIR)$(PREFIX)/lib/raket/
 
 clean: ## remove bin/
 	rm -rf bin

@@ -35,7 +35,10 @@ func ForApp(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spec) 
 			ReadOnly:  slices.Contains(m.Options, "ro"),
 			Recursive: slices.Contains(m.Options, "rbind"),
 		}
-		if !filepath.IsAbs(b.Source) {
+		switch {
+		case b.Source == stageabi.RootfsDir+b.Target:
+			b.Self = true
+		case !filepath.IsAbs(b.Source):
 			// Relative to the bundle (runtime-spec, config.md, "mounts").
 			b.Source = filepath.Join(bundle, b.Source)
 		}

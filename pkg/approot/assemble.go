@@ -24,8 +24,11 @@ type Root struct {
 
 // Bind is a file or directory of the host's in the root.
 type Bind struct {
-	Source    string // absolute
-	Target    string // absolute in the root; made if missing
+	Source string // absolute
+	Target string // absolute in the root; made if missing
+	// Self binds the target to itself, for a directory that stays writable in a
+	// root that does not. There is no Source.
+	Self      bool
 	ReadOnly  bool
 	Recursive bool // with what is mounted below Source
 }
@@ -107,16 +110,23 @@ func escape(path string) string {
 }
 
 func (b Bind) mount(root int) (err error) {
-	var st unix.Stat_t
-	if err := unix.Stat(b.Source, &st); err != nil {
-		return err
+	dir := true
+	if !b.Self {
+		var st unix.Stat_t
+		if err := unix.Stat(b.Source, &st); err != nil {
+			return err
+		}
+		dir = st.Mode&unix.S_IFMT == unix.S_IFDIR
 	}
-	fd, err := makeTarget(root, b.Target, st.Mode&unix.S_IFMT == unix.S_IFDIR)
+	fd, err := makeTarget(root, b.Target, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, unix.Close(fd)) }()
 	target := "/proc/self/fd/" + strconv.Itoa(fd)
+	if b.Self {
+		b.Source = target
+	}
 	flags := uintptr(unix.MS_BIND)
 	if b.Recursive {
 		flags |= unix.MS_REC

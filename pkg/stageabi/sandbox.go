@@ -80,6 +80,9 @@ type Stage1 struct {
 	Name        string                `json:"name"`
 	Dir         string                `json:"dir"` // absolute; of manifest and rootfs
 	Entrypoints map[Entrypoint]string `json:"entrypoints"`
+	// Requires names programs that have to be in $PATH, from the annotation
+	// "requires".
+	Requires []string `json:"-"`
 }
 
 // Path is the absolute path of the executable of an entrypoint.

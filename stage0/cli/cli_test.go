@@ -107,7 +107,7 @@ func (f *fakes) call(verb string, request any) error {
 	if err := enc.Encode(request); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(out, "%s %s %s", f.settings.DataDir, verb, text.Bytes()); err != nil {
+	if _, err := fmt.Fprintf(out, "%s %s %s", strings.TrimPrefix(f.settings.DataDir, f.dir+"/"), verb, text.Bytes()); err != nil {
 		return err
 	}
 	if why, err := os.ReadFile(filepath.Join(f.dir, verb+".error")); err == nil {
@@ -134,13 +134,17 @@ func (f *fakes) Fetch(_ context.Context, r fetchRequest) (image.Image, error) {
 	return fakeImages{f}.Find(context.Background(), r.Name)
 }
 
-func (f *fakes) Prepare(_ context.Context, p appargs.Pod) (string, error) {
+func (f *fakes) Prepare(_ context.Context, p appargs.Pod, keep bool) (string, error) {
 	for i := range p.Apps {
 		if p.InheritEnv {
 			p.Apps[i].Override.InheritEnv = []string{"INHERITED"}
 		}
 	}
-	return "6f8e1c52-0000-4000-8000-000000000001", f.call("prepare", p)
+	verb := "prepare"
+	if keep {
+		verb = "prepare-to-keep"
+	}
+	return "6f8e1c52-0000-4000-8000-000000000001", f.call(verb, p)
 }
 
 func (f *fakes) Run(_ context.Context, r runRequest) error {

@@ -22,7 +22,7 @@ raket run-prepared --net=host $uuid`,
 		Annotations: exits(exitOK, exitError),
 	}
 	takePodArgs(e, cmd, appargs.Prepare, func(ctx context.Context, p appargs.Pod) error {
-		uuid, err := e.prepare(ctx, p)
+		uuid, err := e.prepare(ctx, p, true)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -36,11 +37,16 @@ raket run --volume=logs,kind=empty --mount=volume=logs,target=/var/log/nginx ngi
 		Annotations: exits(exitOK, exitApp, exitExec, exitNamespace, exitError),
 	}
 	takePodArgs(e, cmd, appargs.Run, func(ctx context.Context, p appargs.Pod) error {
-		uuid, err := e.prepare(ctx, p)
+		uuid, err := e.prepare(ctx, p, false)
 		if err != nil {
 			return err
 		}
-		return e.launch(ctx, runRequest{UUID: uuid, Options: p.Run, Quiet: p.Quiet})
+		err = e.launch(ctx, runRequest{UUID: uuid, Options: p.Run, Quiet: p.Quiet})
+		if became := exitWith(0); errors.As(err, &became) {
+			return err
+		}
+		// Nobody else knows of the pod that did not start.
+		return errors.Join(err, e.discard(ctx, uuid, p.UUIDFile))
 	})
 	return cmd
 }
@@ -87,7 +93,8 @@ func (f describedFlag) Type() string {
 }
 
 // prepare makes a pod of what was said, and leaves its UUID where it is wanted.
-func (e *env) prepare(ctx context.Context, p appargs.Pod) (string, error) {
+// keep is for a pod that is not started at once.
+func (e *env) prepare(ctx context.Context, p appargs.Pod, keep bool) (string, error) {
 	if err := addEnvironment(&p); err != nil {
 		return "", err
 	}
@@ -95,16 +102,32 @@ func (e *env) prepare(ctx context.Context, p appargs.Pod) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	uuid, err := prep.Prepare(ctx, p)
+	uuid, err := prep.Prepare(ctx, p, keep)
 	if err != nil {
 		return "", fmt.Errorf("prepare pod: %w", err)
 	}
 	if p.UUIDFile != "" {
 		if err := saveUUID(p.UUIDFile, uuid); err != nil {
-			return "", &fault{err: err, hint: "raket rm " + uuid}
+			return "", errors.Join(err, e.discard(ctx, uuid, ""))
 		}
 	}
 	return uuid, nil
+}
+
+// discard takes away a pod that was prepared in vain, and the file that names it.
+func (e *env) discard(ctx context.Context, uuid, uuidFile string) error {
+	k, err := service(e, e.services.keeper)
+	if err != nil {
+		return err
+	}
+	// Also where the user interrupted what went before.
+	if err := k.Remove(context.WithoutCancel(ctx), uuid); err != nil {
+		return &fault{err: fmt.Errorf("remove pod %s: %w", uuid, err), hint: "raket gc"}
+	}
+	if uuidFile == "" {
+		return nil
+	}
+	return os.Remove(uuidFile)
 }
 
 // saveUUID replaces the file in one step: a reader sees a UUID or none.

@@ -68,8 +68,9 @@ type podStore interface {
 // preparer makes a pod directory.
 type preparer interface {
 	// Prepare fetches what is missing and returns the new pod's UUID. Each app's
-	// override has the environment of all apps in it already.
-	Prepare(ctx context.Context, p appargs.Pod) (uuid string, err error)
+	// override has the environment of all apps in it already. A pod to keep is
+	// run later, and must outlast a power loss.
+	Prepare(ctx context.Context, p appargs.Pod, keep bool) (uuid string, err error)
 }
 
 // launcher starts pods and enters them. It does not come back where all is well:

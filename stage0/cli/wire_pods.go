@@ -4,174 +4,203 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
+	"time"
 
-	"github.com/opencontainers/go-digest"
-
-	podstore "github.com/raket/raket/pkg/pod"
+	podpkg "github.com/raket/raket/pkg/pod"
 	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/stage0/launch"
 )
 
-// storedPods is a podStore of package pod.
-type storedPods struct {
-	store *podstore.Store
-	// live asks a running pod how its apps are; nil where nobody can.
-	live func(context.Context, *podstore.Pod) (stageabi.Live, error)
+// realPods are the pods of the host.
+type realPods struct {
+	settings
+	store *podpkg.Store
 }
 
-func openPods(s settings) (podStore, error) {
-	store, err := podstore.Open(s.DataDir)
+func openPods(s settings) (*realPods, error) {
+	dir, err := absDataDir(s)
 	if err != nil {
 		return nil, err
 	}
-	return storedPods{store: store}, nil
-}
-
-// List does not ask the pods that run: that costs a process each.
-func (s storedPods) List(context.Context) ([]pod, error) {
-	stored, err := s.store.List()
+	s.DataDir = dir
+	store, err := podpkg.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	pods := make([]pod, 0, len(stored))
-	var unreadable []error
-	for _, p := range stored {
-		view, err := describe(p)
-		if errors.Is(err, podstore.ErrNotFound) {
-			continue // collected meanwhile
-		}
-		if err != nil {
-			unreadable = append(unreadable, err)
-		}
-		pods = append(pods, view)
-	}
-	return pods, errors.Join(unreadable...)
+	return &realPods{s, store}, nil
 }
 
-func (s storedPods) Find(ctx context.Context, uuid string) (pod, error) {
-	p, err := s.find(uuid)
+func (r *realPods) List(context.Context) ([]pod, error) {
+	list, err := r.store.List()
+	if err != nil {
+		return nil, err
+	}
+	var pods []pod
+	var errs []error
+	for _, p := range list {
+		shown, err := show(p)
+		if err != nil && p.Refresh() == nil {
+			errs = append(errs, fmt.Errorf("pod %s: %w", p.UUID, err))
+		}
+		pods = append(pods, shown)
+	}
+	return pods, errors.Join(errs...)
+}
+
+func (r *realPods) Find(ctx context.Context, uuid string) (pod, error) {
+	p, err := r.store.Find(uuid)
 	if err != nil {
 		return pod{}, err
 	}
-	view, err := describe(p)
-	if err != nil || !view.running() || s.live == nil {
-		return view, err
+	shown, err := show(p)
+	if err != nil || p.State != podpkg.Running {
+		return shown, err
 	}
-	live, err := s.live(ctx, p)
-	if err != nil {
-		return view, fmt.Errorf("ask pod %s: %w", p.UUID, err)
-	}
-	view.Ready = live.Ready
-	for i, a := range view.Apps {
-		if l, ok := live.Apps[a.Name]; ok {
-			view.Apps[i].add(l)
+	// Of a running pod its own init knows best; while it boots or ends there is
+	// none to ask.
+	if live, err := launch.Live(ctx, p); err == nil {
+		shown.Ready = live.Ready
+		for i := range shown.Apps {
+			addLive(&shown.Apps[i], live.Apps[shown.Apps[i].Name])
 		}
 	}
-	return view, nil
+	return shown, nil
 }
 
-func (s storedPods) find(uuid string) (*podstore.Pod, error) {
-	p, err := s.store.Find(uuid)
-	if errors.Is(err, podstore.ErrNotFound) || errors.Is(err, podstore.ErrAmbiguous) {
-		return nil, &fault{err: err, hint: "raket list --full"}
+// show reads what a pod's directory tells.
+func show(p *podpkg.Pod) (pod, error) {
+	shown := pod{UUID: string(p.UUID), State: string(p.State)}
+	if p.State == podpkg.Embryo || p.State == podpkg.Deleting {
+		return shown, nil
 	}
-	return p, err
+	s, err := p.Sandbox()
+	if err != nil {
+		if p.State == podpkg.Preparing || p.State == podpkg.AbortedPrepare || p.State == podpkg.Garbage {
+			err = nil // not written yet, or gone already
+		}
+		return shown, err
+	}
+	shown.Created = s.Created
+	shown.Started = p.Started()
+	if p.State.Ended() {
+		shown.Ended = p.Exited()
+	}
+	if s.Network.Mode == stageabi.NetHost {
+		shown.Networks = []network{{Name: stageabi.NetHost}}
+	}
+	if shown.PID, err = p.PID(); err != nil {
+		return shown, err
+	}
+	for _, a := range s.Apps {
+		shown.Apps = append(shown.Apps, showApp(p, a))
+	}
+	return shown, nil
 }
 
-func (s storedPods) Manifest(_ context.Context, uuid string) ([]byte, error) {
-	p, err := s.find(uuid)
+// appCreated and its like are the states of apps.
+const (
+	appCreated = "created"
+	appRunning = "running"
+	appExited  = "exited"
+)
+
+func showApp(p *podpkg.Pod, a stageabi.App) podApp {
+	shown := podApp{Name: a.Name, ImageName: a.Image, ImageID: a.PrintID, State: appCreated}
+	switch {
+	case p.State == podpkg.Running:
+		shown.State, shown.Started = appRunning, p.Started()
+	case p.State.Ended() && !p.Started().IsZero():
+		shown.State = appExited
+	default:
+		return shown
+	}
+	st, err := stageabi.ReadAppStatus(p.Dir(), a.Name)
+	if err != nil {
+		return shown // it has not ended, or was killed with the pod
+	}
+	shown.State, shown.Started, shown.Ended, shown.ExitCode = appExited, st.Started, st.Finished, &st.Code
+	return shown
+}
+
+func addLive(a *podApp, live stageabi.LiveApp) {
+	switch live.State {
+	case "active", "activating", "reloading", "deactivating":
+		a.State, a.Started, a.Ended, a.ExitCode = appRunning, live.Started, time.Time{}, nil
+		if live.SubState == "exited" {
+			a.State, a.Ended, a.ExitCode = appExited, live.Finished, live.Code
+		}
+	case "inactive", "failed":
+		if live.Code != nil {
+			a.State, a.Started, a.Ended = appExited, live.Started, live.Finished
+			if a.ExitCode == nil {
+				a.ExitCode = live.Code
+			}
+		}
+	}
+}
+
+func (r *realPods) Manifest(_ context.Context, uuid string) ([]byte, error) {
+	p, err := r.store.Find(uuid)
 	if err != nil {
 		return nil, err
 	}
 	return p.Manifest()
 }
 
-// describe reads a pod's directory. Where that fails, the pod has no more than a
-// UUID and a state. The error wraps podstore.ErrNotFound if the pod is gone.
-func describe(p *podstore.Pod) (pod, error) {
-	view := pod{UUID: string(p.UUID), State: string(p.State), Created: p.Changed()}
-	switch p.State {
-	case podstore.Embryo, podstore.Preparing, podstore.AbortedPrepare, podstore.Garbage, podstore.Deleting:
-		// What is half-made or half-deleted need not be readable.
-		if box, err := p.Sandbox(); err == nil {
-			view.read(p, box)
-		}
-		return view, nil
-	}
-	box, err := p.Sandbox()
-	if errors.Is(err, fs.ErrNotExist) {
-		// It went to its next place after it was found.
-		if err := p.Refresh(); err != nil {
-			return view, err
-		}
-		view.State = string(p.State)
-		box, err = p.Sandbox()
-	}
+func (r *realPods) Run(_ context.Context, q runRequest) error {
+	p, err := r.store.Find(q.UUID)
 	if err != nil {
-		return view, fmt.Errorf("read pod %s: %w", p.UUID, err)
+		return err
 	}
-	view.read(p, box)
-	return view, nil
+	return launch.Run(p, launch.Options{
+		Debug: r.Debug, Change: func(s *stageabi.Sandbox) error { return applyRunOptions(s, q.Options) },
+	})
 }
 
-// read takes what a pod's directory says.
-func (view *pod) read(p *podstore.Pod, box stageabi.Sandbox) {
-	view.Created, view.Started, view.Ended = box.Created, p.Started(), p.Exited()
-	if pid, err := p.PID(); err == nil {
-		view.PID = pid
+func (r *realPods) Enter(_ context.Context, q enterRequest) error {
+	p, err := r.store.Find(q.UUID)
+	if err != nil {
+		return err
 	}
-	for _, a := range box.Apps {
-		app := podApp{Name: a.Name, ImageName: a.Image, ImageID: a.PrintID, State: "created"}
-		status, err := stageabi.ReadAppStatus(p.Dir(), a.Name)
-		switch {
-		case err == nil:
-			code := status.Code
-			app.State, app.ExitCode, app.Started, app.Ended = "exited", &code, status.Started, status.Finished
-		case view.running():
-			app.State = stateRunning
-		case view.ended():
-			app.State = "exited"
-		}
-		view.Apps = append(view.Apps, app)
-	}
+	return launch.Enter(p, q.App, q.Command)
 }
 
-// add takes what the pod itself says of an app that may have been restarted since
-// it last ended.
-func (a *podApp) add(l stageabi.LiveApp) {
-	if l.State == "active" || l.State == "activating" {
-		a.State, a.Started, a.ExitCode = stateRunning, l.Started, nil
-		return
+func (r *realPods) Logs(ctx context.Context, q logsRequest, w io.Writer) error {
+	p, err := r.store.Find(q.UUID)
+	if err != nil {
+		return err
 	}
-	if l.Code != nil {
-		a.State, a.Started, a.Ended, a.ExitCode = "exited", l.Started, l.Finished, l.Code
-	}
+	return launch.Logs(ctx, p, launch.LogOptions{App: q.App, Follow: q.Follow, Lines: q.Lines}, w, r.Stderr)
 }
 
-// podsUsing are the UUIDs of the pods that use each image.
-func podsUsing(dataDir string) (map[digest.Digest][]string, error) {
-	store, err := podstore.Open(dataDir)
+func (r *realPods) Stop(ctx context.Context, uuid string, force bool) error {
+	p, err := r.store.Find(uuid)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	pods, err := store.List()
+	return launch.Stop(ctx, p, force)
+}
+
+func (r *realPods) Remove(ctx context.Context, uuid string) error {
+	p, err := r.store.Find(uuid)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	using := make(map[digest.Digest][]string)
-	for _, p := range pods {
-		box, err := p.Sandbox()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // it has no apps yet, or any more
-		}
-		if err != nil {
-			// Not knowing what it uses, nothing may be removed.
-			return nil, fmt.Errorf("pod %s: %w", p.UUID, err)
-		}
-		for _, a := range box.Apps {
-			id := digest.Digest(a.ImageID)
-			using[id] = append(using[id], string(p.UUID))
-		}
+	return launch.Remove(ctx, p)
+}
+
+func (r *realPods) Collect(ctx context.Context, q collectRequest) (collected, error) {
+	done, err := launch.Collect(ctx, r.store, launch.GCOptions{
+		DataDir: r.DataDir, Grace: q.Grace, Expire: q.Expire, MarkOnly: q.MarkOnly, Now: time.Now(),
+	})
+	return collected{Marked: texts(done.Marked), Removed: texts(done.Removed)}, err
+}
+
+func texts(uuids []podpkg.UUID) []string {
+	var list []string
+	for _, u := range uuids {
+		list = append(list, string(u))
 	}
-	return using, nil
+	return list
 }

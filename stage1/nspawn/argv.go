@@ -72,7 +72,7 @@ func Argv(c Config) []string {
 	if c.Debug {
 		level = "--log-level=debug"
 	}
-	return append(argv, "--unit=default.target", "--show-status=no", "--crash-shell=no", target, level)
+	return append(argv, "--", "--unit=default.target", "--show-status=no", "--crash-shell=no", target, level)
 }
 
 // podEnv is the environment of the pod's systemd.

@@ -166,17 +166,23 @@ func setUser(u appspec.User) error {
 
 // output connects the app's standard streams.
 func output(mode stageabi.LogMode, app string) error {
-	switch mode {
-	case stageabi.LogJournal:
-		unit, err := cgroup.Unit()
-		if err != nil {
+	place := stageabi.LogPlace{Mode: mode}
+	if mode == stageabi.LogJournal {
+		var err error
+		if place.Unit, err = cgroup.Unit(); err != nil {
 			return err
 		}
+	}
+	if err := stageabi.WriteLogPlace(".", place); err != nil {
+		return err
+	}
+	switch mode {
+	case stageabi.LogJournal:
 		c, err := net.Dial("unix", journalstream.SocketPath)
 		if err != nil {
 			return err
 		}
-		if _, err := io.WriteString(c, journalstream.Header(app, unit)); err != nil {
+		if _, err := io.WriteString(c, journalstream.Header(app, place.Unit)); err != nil {
 			return err
 		}
 		f, err := c.(*net.UnixConn).File()

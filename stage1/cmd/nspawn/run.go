@@ -55,6 +55,9 @@ func runPod(args []string) error {
 			return err
 		}
 	}
+	if err := stageabi.WriteLogPlace(".", stageabi.LogPlace{Mode: p.log.Mode, Unit: p.log.HostUnit}); err != nil {
+		return err
+	}
 	if err := p.writeRoot(); err != nil {
 		return fmt.Errorf("make the pod's root: %w", err)
 	}
@@ -64,7 +67,7 @@ func runPod(args []string) error {
 	if err := os.WriteFile(stageabi.PIDFile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
 		return err
 	}
-	if err := relayStreams(p.log); err != nil {
+	if err := shareStreams(p.log); err != nil {
 		return err
 	}
 	c := p.config()

@@ -1,0 +1,107 @@
+package launch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/raket/raket/pkg/flock"
+	"github.com/raket/raket/pkg/pod"
+	"github.com/raket/raket/pkg/stageabi"
+)
+
+// Stop asks a running pod to end and returns when it has. With force, or as ctx
+// ends, it is killed.
+func Stop(ctx context.Context, p *pod.Pod, force bool) error {
+	if p.State != pod.Running {
+		return fmt.Errorf("%w: it is %s", ErrNotRunning, p.State)
+	}
+	args := []string{string(p.UUID)}
+	if force {
+		args = append([]string{"--force"}, args...)
+	}
+	if _, err := capture(ctx, p, stageabi.Stop, args...); err != nil {
+		if rerr := p.Refresh(); rerr == nil && p.State != pod.Running {
+			return nil // it ended by itself meanwhile
+		}
+		return err
+	}
+	return wait(ctx, p)
+}
+
+// wait returns when no process holds the pod's lock.
+func wait(ctx context.Context, p *pod.Pod) error {
+	l, err := flock.Open(p.Dir())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.SharedContext(ctx), l.Close())
+}
+
+// Wait returns when the pod has ended.
+func Wait(ctx context.Context, p *pod.Pod) error { return wait(ctx, p) }
+
+// Live asks the stage1 of a running pod for the state of its apps.
+func Live(ctx context.Context, p *pod.Pod) (stageabi.Live, error) {
+	var live stageabi.Live
+	out, err := capture(ctx, p, stageabi.Status, string(p.UUID))
+	if err != nil {
+		return live, err
+	}
+	if err := json.Unmarshal(out, &live); err != nil {
+		return live, fmt.Errorf("stage1 status: %w", err)
+	}
+	return live, nil
+}
+
+// Enter turns this process into a command in an app of a running pod. It
+// returns only with an error. Without a name it takes the pod's only app.
+func Enter(p *pod.Pod, app string, command []string) error {
+	if p.State != pod.Running {
+		return fmt.Errorf("%w: it is %s", ErrNotRunning, p.State)
+	}
+	s, err := p.Sandbox()
+	if err != nil {
+		return err
+	}
+	if app, err = oneApp(s, app); err != nil {
+		return err
+	}
+	path, err := s.Stage1.Path(stageabi.Enter)
+	if err != nil {
+		return err
+	}
+	if len(command) == 0 {
+		command = []string{"/bin/sh"}
+	}
+	if err := os.Chdir(p.Dir()); err != nil {
+		return err
+	}
+	argv := append([]string{path, string(p.UUID), app}, command...)
+	return fmt.Errorf("execute stage1: %w", syscall.Exec(path, argv, environ(s.Stage1, false)))
+}
+
+// oneApp is the app of that name, or the pod's only one.
+func oneApp(s stageabi.Sandbox, name string) (string, error) {
+	var names []string
+	for _, a := range s.Apps {
+		names = append(names, a.Name)
+	}
+	switch {
+	case name == "" && len(names) == 1:
+		return names[0], nil
+	case name == "":
+		return "", fmt.Errorf("the pod has several apps (%s): say which with --app", strings.Join(names, ", "))
+	case !slices.Contains(names, name):
+		return "", fmt.Errorf("the pod has no app %q; it has %s", name, strings.Join(names, ", "))
+	}
+	return name, nil
+}

@@ -1,0 +1,138 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/pkg/pod"
+	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/stage0/prepare"
+)
+
+// ErrNotRunning says that a pod has no processes.
+var ErrNotRunning = errors.New("the pod is not running")
+
+// Options of Run.
+type Options struct {
+	Debug bool
+	// Change completes the pod's description with what is decided at its start;
+	// may be nil.
+	Change func(*stageabi.Sandbox) error
+}
+
+// Run turns this process into the prepared pod. It returns only with an error.
+func Run(p *pod.Pod, o Options) error {
+	if p.State != pod.Prepared {
+		return fmt.Errorf("it is %s, not prepared", p.State)
+	}
+	if err := p.Lock(); err != nil {
+		return err
+	}
+	s, err := p.Sandbox()
+	if err != nil {
+		return err
+	}
+	if o.Change != nil {
+		if err := o.Change(&s); err != nil {
+			return err
+		}
+		if err := prepare.WriteSandbox(p.Dir(), s); err != nil {
+			return err
+		}
+	}
+	path, err := s.Stage1.Path(stageabi.Run)
+	if err != nil {
+		return err
+	}
+	fd, err := p.Hand()
+	if err != nil {
+		return err
+	}
+	if err := p.ToRun(); err != nil {
+		return err
+	}
+	if err := os.Chdir(p.Dir()); err != nil {
+		return err
+	}
+	env := append(environ(s.Stage1, o.Debug), stageabi.EnvLockFD+"="+strconv.Itoa(fd))
+	argv := []string{path, "--log=" + string(logMode(s.Log, os.Stdout)), string(p.UUID)}
+	return fmt.Errorf("execute stage1: %w", syscall.Exec(path, argv, env))
+}
+
+func environ(s stageabi.Stage1, debug bool) []string {
+	env := append(os.Environ(), stageabi.EnvStage1+"="+s.Dir)
+	if debug {
+		env = append(env, stageabi.EnvDebug+"=1")
+	}
+	return env
+}
+
+// journalSocket is there where the host has a journal.
+const journalSocket = "/run/systemd/journal/stdout"
+
+// logMode decides LogAuto: where the apps' output goes.
+func logMode(asked stageabi.LogMode, stdout *os.File) stageabi.LogMode {
+	if asked != stageabi.LogAuto && asked != "" {
+		return asked
+	}
+	_, err := os.Stat(journalSocket)
+	journal := err == nil
+	var st unix.Stat_t
+	if err := unix.Fstat(int(stdout.Fd()), &st); err != nil {
+		return fallbackLog(journal)
+	}
+	if journal && os.Getenv("JOURNAL_STREAM") == fmt.Sprintf("%d:%d", st.Dev, st.Ino) {
+		return stageabi.LogJournal
+	}
+	var null unix.Stat_t
+	if err := unix.Stat(os.DevNull, &null); err == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == null.Rdev {
+		return fallbackLog(journal)
+	}
+	return stageabi.LogConsole
+}
+
+func fallbackLog(journal bool) stageabi.LogMode {
+	if journal {
+		return stageabi.LogJournal
+	}
+	return stageabi.LogFile
+}
+
+// call runs an entrypoint as a child, in the pod's directory.
+func call(ctx context.Context, p *pod.Pod, e stageabi.Entrypoint, stdin io.Reader, stdout, stderr io.Writer, args ...string) error {
+	s, err := p.Sandbox()
+	if err != nil {
+		return err
+	}
+	path, err := s.Stage1.Path(e)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Dir, cmd.Env = p.Dir(), environ(s.Stage1, false)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
+	return cmd.Run()
+}
+
+// capture runs an entrypoint and returns what it printed; what it complained of
+// is in the error.
+func capture(ctx context.Context, p *pod.Pod, e stageabi.Entrypoint, args ...string) ([]byte, error) {
+	var out, complaint strings.Builder
+	if err := call(ctx, p, e, nil, &out, &complaint, args...); err != nil {
+		if c := strings.TrimSpace(complaint.String()); c != "" {
+			c = strings.TrimPrefix(c, "raket: ")
+			return nil, errors.New(c)
+		}
+		return nil, fmt.Errorf("stage1 %s: %w", e, err)
+	}
+	return []byte(out.String()), nil
+}

@@ -1,0 +1,161 @@
+package prepare
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/image"
+	"github.com/raket/raket/pkg/pod"
+	"github.com/raket/raket/pkg/podmanifest"
+	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/stage0/cli/appargs"
+)
+
+// app is one app of a pod being prepared.
+type app struct {
+	name  string
+	asked string // the name the user gave the image
+	img   image.Image
+	// section is an appc app section that stands for the image's; may be nil.
+	section   []byte
+	overrides []appspec.Override
+	lowers    []string // trees, top first; empty without overlay
+	rootfs    string   // where the root was unpacked, without overlay
+}
+
+func (a *app) entry() stageabi.App {
+	return stageabi.App{
+		Name: a.name, Image: a.img.Name(), ImageID: a.img.ID.String(), PrintID: image.FullID(a.img), Lowers: a.lowers,
+	}
+}
+
+// apps fetches the images and names the apps.
+func (r Request) apps(ctx context.Context) ([]app, *podmanifest.Manifest, error) {
+	if r.Pod.Manifest != "" {
+		return r.manifestApps(ctx)
+	}
+	var apps []app
+	c := podmanifest.Config{Volumes: r.Pod.Volumes}
+	for _, kv := range r.Pod.Annotations {
+		if c.Annotations == nil {
+			c.Annotations = map[string]string{}
+		}
+		c.Annotations[kv.Key] = kv.Value
+	}
+	seen := map[string]string{}
+	for _, arg := range r.Pod.Apps {
+		img, err := r.Fetch(ctx, arg.Image)
+		if err != nil {
+			return nil, nil, fmt.Errorf("image %q: %w", arg.Image, err)
+		}
+		name := arg.Name
+		if name == "" {
+			if name, err = podmanifest.SanitizeName(nameSource(arg.Image, img)); err != nil {
+				return nil, nil, fmt.Errorf("image %q: %w (name the app with --name)", arg.Image, err)
+			}
+		}
+		if other, ok := seen[name]; ok {
+			return nil, nil, fmt.Errorf("images %q and %q both make an app named %s: name one of them with --name", other, arg.Image, name)
+		}
+		seen[name] = arg.Image
+		apps = append(apps, app{name: name, asked: arg.Image, img: img, overrides: []appspec.Override{arg.Override}})
+		c.Apps = append(c.Apps, appConfig(name, arg, img, r.Pod.Mounts))
+	}
+	m, err := podmanifest.New(c)
+	return apps, m, err
+}
+
+// nameSource is what an app is named after: what the user typed, unless that is
+// an ID or a file.
+func nameSource(asked string, img image.Image) string {
+	ref, err := image.Parse(asked)
+	if err == nil && (ref.Transport == image.Docker || ref.Transport == image.ByName) {
+		return asked
+	}
+	return img.Name()
+}
+
+func appConfig(name string, arg appargs.App, img image.Image, all []podmanifest.MountFlag) podmanifest.AppConfig {
+	c := podmanifest.AppConfig{
+		Name: name, Image: img.Name(), ImageID: image.FullID(img), Labels: map[string]string{},
+		Mounts:         append(append([]podmanifest.MountFlag{}, all...), arg.Mounts...),
+		ReadonlyRootfs: arg.Override.ReadonlyRootfs != nil && *arg.Override.ReadonlyRootfs,
+	}
+	if img.OS != "" {
+		c.Labels["os"] = img.OS
+	}
+	if img.Arch != "" {
+		c.Labels["arch"] = img.Arch
+	}
+	return c
+}
+
+// maxManifestBytes bounds a pod manifest.
+const maxManifestBytes = 4 << 20
+
+func (r Request) manifestApps(ctx context.Context) ([]app, *podmanifest.Manifest, error) {
+	text, err := readLimited(r.Pod.Manifest, maxManifestBytes)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read pod manifest: %w", err)
+	}
+	m, err := podmanifest.Parse(text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("pod manifest %q: %w", r.Pod.Manifest, err)
+	}
+	var apps []app
+	for i := range m.Apps {
+		ra := &m.Apps[i]
+		img, err := r.Fetch(ctx, imageOf(ra))
+		if err != nil {
+			return nil, nil, fmt.Errorf("pod manifest %q: app %s: image %q: %w", r.Pod.Manifest, ra.Name, imageOf(ra), err)
+		}
+		section, err := podmanifest.AppSection(ra)
+		if err != nil {
+			return nil, nil, fmt.Errorf("pod manifest %q: app %s: %w", r.Pod.Manifest, ra.Name, err)
+		}
+		apps = append(apps, app{
+			name: ra.Name.String(), asked: imageOf(ra), img: img, section: section,
+			overrides: []appspec.Override{podmanifest.Override(ra)},
+		})
+	}
+	return apps, m, nil
+}
+
+// imageOf is how a manifest names an app's image: by the ID that is kept for
+// images that have no appc ID, by the appc ID, or by name.
+func imageOf(ra *podmanifest.RuntimeApp) string {
+	if d := podmanifest.Digest(ra); d != "" {
+		return d
+	}
+	if ra.Image.Name != nil {
+		return ra.Image.Name.String()
+	}
+	return ""
+}
+
+// render makes the image's trees, and the app's directory.
+func (r Request) render(ctx context.Context, p *pod.Pod, a *app) error {
+	dir := stageabi.AppPath(p.Dir(), a.name)
+	a.rootfs = filepath.Join(dir, stageabi.RootfsDir)
+	dirs := []string{a.rootfs}
+	if !r.Pod.NoOverlay {
+		dirs = append(dirs, filepath.Join(dir, stageabi.UpperDir), filepath.Join(dir, stageabi.WorkDir))
+	}
+	for _, d := range dirs {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := r.Images.Touch(a.img); err != nil {
+		return err
+	}
+	if r.Pod.NoOverlay {
+		return r.Images.UnpackInto(ctx, a.rootfs, a.img)
+	}
+	var err error
+	a.lowers, err = r.Images.Render(ctx, a.img)
+	return err
+}

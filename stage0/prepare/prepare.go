@@ -1,0 +1,170 @@
+package prepare
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/image"
+	"github.com/raket/raket/pkg/imagestore"
+	"github.com/raket/raket/pkg/pod"
+	"github.com/raket/raket/pkg/podmanifest"
+	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/stage0/cli/appargs"
+)
+
+// Request is a pod to make.
+type Request struct {
+	Pods   *pod.Store
+	Images *imagestore.Store
+	// Fetch returns an image by the name a user gave it.
+	Fetch  func(ctx context.Context, name string) (image.Image, error)
+	Stage1 stageabi.Stage1
+	Pod    appargs.Pod
+	// Durable brings the pod to the disk before it counts as prepared. It is for
+	// pods that are started later: one that starts at once does not survive what
+	// would lose its files.
+	Durable bool
+	Now     time.Time
+}
+
+// Prepare makes the pod and returns its UUID.
+func Prepare(ctx context.Context, r Request) (uuid pod.UUID, err error) {
+	apps, manifest, err := r.apps(ctx)
+	if err != nil {
+		return "", err
+	}
+	p, err := r.Pods.Create()
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, discard(p))
+		}
+		err = errors.Join(err, p.Close())
+	}()
+	if err := r.fill(ctx, p, apps, manifest); err != nil {
+		return "", err
+	}
+	if r.Durable {
+		if err := syncFS(p.Dir()); err != nil {
+			return "", fmt.Errorf("write pod to disk: %w", err)
+		}
+	}
+	return p.UUID, p.ToPrepared(r.Durable)
+}
+
+// discard removes a pod that could not be finished.
+func discard(p *pod.Pod) error {
+	if err := p.ToGarbage(); err != nil {
+		return err
+	}
+	return p.Remove()
+}
+
+func syncFS(dir string) (err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return unix.Syncfs(int(f.Fd()))
+}
+
+// fill writes everything below the pod's directory.
+func (r Request) fill(ctx context.Context, p *pod.Pod, apps []app, manifest *podmanifest.Manifest) (err error) {
+	s := r.sandbox(p.UUID)
+	// Until the pod's reference to the images is written, none may be removed.
+	lock, err := r.Images.RLock()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	for i := range apps {
+		if err := r.render(ctx, p, &apps[i]); err != nil {
+			return fmt.Errorf("app %s: %w", apps[i].name, err)
+		}
+		s.Apps = append(s.Apps, apps[i].entry())
+	}
+	if err := WriteSandbox(p.Dir(), s); err != nil {
+		return err
+	}
+	for i := range apps {
+		if err := r.writeApp(p, &apps[i], manifest); err != nil {
+			return fmt.Errorf("app %s: %w", apps[i].name, err)
+		}
+	}
+	text, err := podmanifest.Marshal(manifest)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(p.Dir(), stageabi.ManifestFile), text, 0o644)
+}
+
+// sandbox is what is known of the pod before its apps.
+func (r Request) sandbox(uuid pod.UUID) stageabi.Sandbox {
+	s := stageabi.Sandbox{
+		UUID:       string(uuid),
+		Created:    r.Now,
+		Hostname:   uuid.MachineName(),
+		Network:    stageabi.Network{Mode: stageabi.NetNone},
+		ExitPolicy: stageabi.ExitPolicy(r.Pod.ExitPolicy),
+		Log:        stageabi.LogMode(r.Pod.Log),
+		Stage1:     r.Stage1,
+	}
+	if s.ExitPolicy == "" {
+		s.ExitPolicy = stageabi.ExitAnyFailed
+	}
+	if s.Log == "" {
+		s.Log = stageabi.LogAuto
+	}
+	return s
+}
+
+// WriteSandbox writes a pod's description into its directory.
+func WriteSandbox(dir string, s stageabi.Sandbox) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	tmp := filepath.Join(dir, ".tmp-"+stageabi.SandboxFile)
+	if err := os.WriteFile(tmp, append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(tmp, filepath.Join(dir, stageabi.SandboxFile))
+}
+
+func (r Request) writeApp(p *pod.Pod, a *app, manifest *podmanifest.Manifest) error {
+	spec, err := r.spec(p, a, manifest)
+	if err != nil {
+		return err
+	}
+	text, err := appspec.Marshal(spec)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(stageabi.AppPath(p.Dir(), a.name), stageabi.SpecFile), text, 0o644)
+}
+
+// readLimited reads a file of a user's.
+func readLimited(path string, limit int64) (_ []byte, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("%s: more than %d bytes", path, limit)
+	}
+	return b, err
+}

@@ -1,0 +1,151 @@
+package prepare
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/image"
+	"github.com/raket/raket/pkg/pod"
+	"github.com/raket/raket/pkg/podmanifest"
+	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/pkg/tree"
+)
+
+// maxUserFile bounds /etc/passwd and /etc/group of an image.
+const maxUserFile = 1 << 20
+
+// spec makes an app's spec, with its mounts.
+func (r Request) spec(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (*appspec.Spec, error) {
+	config, err := r.Images.Config(context.Background(), a.img)
+	if err != nil {
+		return nil, err
+	}
+	var made *appspec.App
+	if a.img.Kind == image.Appc {
+		made, err = appspec.FromAppc(config)
+	} else {
+		made, err = appspec.FromOCI(config)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if a.section != nil {
+		if err := made.SetAppc(a.section); err != nil {
+			return nil, err
+		}
+	}
+	for _, o := range a.overrides {
+		if err := made.Apply(o); err != nil {
+			return nil, err
+		}
+	}
+	mounts, err := podmanifest.Mounts(manifest, a.name, made.MountPoints)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range mounts {
+		if err := r.addMount(p, a, made.Spec, m); err != nil {
+			return nil, err
+		}
+	}
+	root, err := a.root()
+	if err != nil {
+		return nil, err
+	}
+	spec, err := made.Resolve(root)
+	if errors.Is(err, appspec.ErrNoCommand) {
+		return nil, fmt.Errorf("%w: say what to execute with --exec", err)
+	}
+	return spec, err
+}
+
+// root is what resolving the spec has to know of the app's files.
+func (a *app) root() (appspec.Root, error) {
+	stack := a.lowers
+	if len(stack) == 0 {
+		stack = []string{a.rootfs}
+	}
+	root := appspec.Root{
+		Owner: func(path string) (uint32, uint32, error) {
+			st, err := tree.Stat(stack, path)
+			return st.UID, st.GID, err
+		},
+		Executable: func(path string) bool {
+			st, err := tree.Stat(stack, path)
+			return err == nil && st.Mode.IsRegular() && st.Mode&0o111 != 0
+		},
+	}
+	var err error
+	if root.Users.Passwd, err = userFile(stack, "/etc/passwd"); err != nil {
+		return root, err
+	}
+	root.Users.Group, err = userFile(stack, "/etc/group")
+	return root, err
+}
+
+func userFile(stack []string, path string) ([]byte, error) {
+	b, err := tree.ReadFile(stack, path, maxUserFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
+}
+
+// addMount adds a volume to a spec, and makes it if it is the pod's own.
+func (r Request) addMount(p *pod.Pod, a *app, spec *appspec.Spec, m podmanifest.Mount) error {
+	om := appspec.Mount{Destination: m.Target, Type: "bind", Source: m.Source}
+	switch {
+	case m.Kind == podmanifest.KindHost:
+		if _, err := os.Stat(m.Source); err != nil {
+			return fmt.Errorf("volume %s: source: %w", m.Volume, err)
+		}
+	case m.Implicit && a.img.Kind == image.OCI:
+		// What the image has there belongs into the volume: the directory itself,
+		// as a mount of its own that stays writable in a read-only root.
+		om.Source = stageabi.RootfsDir + m.Target
+	default:
+		om.Source = filepath.Join("..", "..", stageabi.VolumesDir, m.Volume)
+		if err := makeVolume(filepath.Join(p.Dir(), stageabi.VolumesDir, m.Volume), m); err != nil {
+			return fmt.Errorf("volume %s: %w", m.Volume, err)
+		}
+	}
+	bind := "bind"
+	if m.Recursive {
+		bind = "rbind"
+	}
+	om.Options = append(om.Options, bind, "rprivate")
+	if m.ReadOnly {
+		om.Options = append(om.Options, "ro")
+	}
+	spec.Mounts = append(spec.Mounts, om)
+	return nil
+}
+
+// makeVolume makes a volume of kind empty, once for all apps that mount it.
+func makeVolume(dir string, m podmanifest.Mount) error {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Chown(dir, int(m.UID), int(m.GID)); err != nil {
+		return err
+	}
+	mode := fs.FileMode(m.Mode & 0o777)
+	for bit, flag := range map[uint32]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
+		if m.Mode&bit != 0 {
+			mode |= flag
+		}
+	}
+	return os.Chmod(dir, mode)
+}
