@@ -141,8 +141,12 @@ func cpuUsage(dir string) (time.Duration, error) {
 
 // pids lists the processes in the cgroup and below it, in the order of their numbers.
 func (g *group) pids() ([]int, error) {
+	return pidsBelow(append([]string{g.dir}, g.escape...)...)
+}
+
+func pidsBelow(roots ...string) ([]int, error) {
 	var all []int
-	for _, root := range append([]string{g.dir}, g.escape...) {
+	for _, root := range roots {
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.IsDir() {
 				return nil // a cgroup that went away meanwhile
@@ -193,7 +197,7 @@ func (g *group) kill() {
 			continue
 		}
 		// Kernels before 5.14 have no cgroup.kill.
-		pids, err := (&group{dir: dir}).pids()
+		pids, err := pidsBelow(dir)
 		for _, pid := range pids {
 			if err == nil {
 				_ = syscall.Kill(pid, syscall.SIGKILL)

@@ -71,10 +71,10 @@ func TestEveryTargetNamesARowThatAScenarioMakes(t *testing.T) {
 }
 
 func TestReportPrint(t *testing.T) {
-	r := report{Machine: machine{OS: "Some OS", Kernel: "6.1", CPU: "Chip", CPUs: 2, Cgroups: "hybrid", Load: "0.10"}, Rounds: 2, Tables: measured(),
+	r := report{Machine: machine{OS: "Some OS", Kernel: "6.1", CPU: "Chip", CPUs: 2, Cgroups: "hybrid", Load: "0.10"}, Rounds: 2, FetchRounds: 1, Tables: measured(),
 		Verdicts: []verdict{{Name: "one-shot", Value: 0.3, Limit: 0.9, Unit: "x", Result: met}, {Name: "fetch", Limit: 0.4, Result: unmeasured}}}
 	want := `Some OS, kernel 6.1, Chip x 2, cgroups hybrid, load 0.10 at the start
-2 rounds after one that does not count; each figure is minimum/median
+2 rounds, 1 of fetch, after one that does not count; each figure is minimum/median
 
 One-shot
                                   wall ms  x podman run

@@ -49,7 +49,7 @@ func writeTarFile(tw *tar.Writer, name string, mode int64, data []byte) error {
 }
 
 // bigLayers are four layers of about SIZE bytes together, unpacked: files from 1 KiB to 1 MiB in a tree of directories,
-// a tenth of the files incompressible and the rest like text, which gzip takes to a little under half, as it does a
+// a tenth of the files incompressible and the rest like text, which gzip takes to about half, as it does a
 // distribution's /usr. The content depends on nothing but the size.
 func bigLayers(size int64) []layerFunc {
 	layers := make([]layerFunc, 4)

@@ -138,10 +138,13 @@ func measure(ctx context.Context, o options, log io.Writer) (rep report, err err
 	if err != nil {
 		return rep, err
 	}
-	rep = report{Machine: describeMachine(h), Rounds: b.rounds, Quick: o.quick}
+	rep = report{Machine: describeMachine(h), Rounds: b.rounds, FetchRounds: b.fetchRounds, Quick: o.quick}
 	for _, s := range picked {
 		fmt.Fprintf(log, "bench: %s\n", s.name)
 		tables, err := s.run(b, ctx)
+		if ctx.Err() != nil {
+			return rep, errors.New("interrupted")
+		}
 		if err != nil {
 			return rep, fmt.Errorf("%s: %w", s.name, err)
 		}

@@ -14,11 +14,12 @@ import (
 
 // report is the whole result, as it is written to JSON.
 type report struct {
-	Machine  machine   `json:"machine"`
-	Rounds   int       `json:"rounds"`
-	Quick    bool      `json:"quick,omitempty"`
-	Tables   []table   `json:"tables"`
-	Verdicts []verdict `json:"targets"`
+	Machine     machine   `json:"machine"`
+	Rounds      int       `json:"rounds"`
+	FetchRounds int       `json:"fetch_rounds"`
+	Quick       bool      `json:"quick,omitempty"`
+	Tables      []table   `json:"tables"`
+	Verdicts    []verdict `json:"targets"`
 }
 
 // failed tells whether a contender that should have run did not.
@@ -43,7 +44,7 @@ func (r report) writeJSON(path string) error {
 
 // print writes the tables and the verdicts for people.
 func (r report) print(w io.Writer) error {
-	fmt.Fprintf(w, "%s\n%d rounds after one that does not count; each figure is minimum/median\n", r.Machine, r.Rounds)
+	fmt.Fprintf(w, "%s\n%d rounds, %d of fetch, after one that does not count; each figure is minimum/median\n", r.Machine, r.Rounds, r.FetchRounds)
 	for _, t := range r.Tables {
 		if err := t.print(w); err != nil {
 			return err

@@ -35,7 +35,7 @@ func (b *bench) interleave(ctx context.Context, rounds int, contenders []contend
 			}
 			s, err := contenders[i].run(ctx)
 			if ctx.Err() != nil {
-				return nil, errors.Join(ctx.Err(), err)
+				return nil, ctx.Err()
 			}
 			if err != nil {
 				rows[i] = broken(err).row(contenders[i].name)
@@ -211,7 +211,7 @@ func (b *bench) resident(ctx context.Context) ([]table, error) {
 			return err
 		}()
 		if ctx.Err() != nil {
-			return nil, errors.Join(ctx.Err(), err)
+			return nil, ctx.Err()
 		}
 		if err != nil {
 			rows[i] = broken(err).row(rows[i].Subject)
@@ -260,7 +260,7 @@ func (b *bench) list(ctx context.Context) ([]table, error) {
 		}
 		if err != nil {
 			if ctx.Err() != nil {
-				return nil, errors.Join(ctx.Err(), err)
+				return nil, ctx.Err()
 			}
 			absent = broken(fmt.Errorf("make exited pods: %w", err))
 		}

@@ -55,10 +55,14 @@ func newBench(ctx context.Context, o options, log io.Writer) (b *bench, h hierar
 	if b.hidden, err = newLane(h, prefix, serial, hideUnified(h)); err != nil {
 		return b, h, err
 	}
-	b.hidden.escape = escape
 	b.noNspawn = lookFor("systemd-nspawn", "/usr/lib/systemd/systemd")
 	b.noUmoci = lookFor("umoci")
 	b.noPodman = lookFor("podman", "crun", "conmon")
+	b.hidden.escape = escape
+	if others, _ := pidsBelow(escape...); len(others) > 0 {
+		// Its processes could not be told from ours, which are killed after each run.
+		b.noPodman, b.hidden.escape = obstacle{why: fmt.Sprintf("another podman has pods here (process %d)", others[0])}, nil
+	}
 	if b.registry, err = startRegistry(ctx, b.dir); err != nil {
 		return b, h, err
 	}
@@ -122,7 +126,7 @@ func (b *bench) close() error {
 func removeLibpod() error {
 	dirs, err := filepath.Glob(filepath.Join(cgroupMount, "*", libpodParent))
 	for _, dir := range append(dirs, filepath.Join(cgroupMount, libpodParent)) {
-		if busy, _ := (&group{dir: dir}).pids(); len(busy) == 0 {
+		if busy, _ := pidsBelow(dir); len(busy) == 0 {
 			err = errors.Join(err, removeCgroups(dir))
 		}
 	}
