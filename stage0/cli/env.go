@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -60,11 +61,12 @@ func (g *globals) define() {
 
 // settings are what the services need to know.
 type settings struct {
-	// DataDir is where images and pods are kept; absolute or as the user gave it.
+	// DataDir is where images and pods are kept; absolute.
 	DataDir  string
 	Config   config.Config
 	Insecure insecureOptions
 	Debug    bool
+	Now      time.Time
 	// Stdin, Stdout and Stderr are the command's streams.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
@@ -77,7 +79,7 @@ func (e *env) settings() (settings, error) {
 		return settings{}, err
 	}
 	s := settings{
-		DataDir: e.dir, Config: cfg, Insecure: e.insecure, Debug: e.debug,
+		DataDir: e.dir, Config: cfg, Insecure: e.insecure, Debug: e.debug, Now: e.now(),
 		Stdin: e.stdin, Stdout: e.stdout, Stderr: e.stderr,
 	}
 	if s.DataDir == "" {
@@ -86,7 +88,8 @@ func (e *env) settings() (settings, error) {
 	if s.DataDir == "" {
 		s.DataDir = defaultDataDir
 	}
-	return s, nil
+	s.DataDir, err = filepath.Abs(s.DataDir)
+	return s, err
 }
 
 // service makes one of the services from the settings.
