@@ -6,6 +6,18 @@ import "golang.org/x/sys/unix"
 // to have which it executes next: bounding for one of root's, ambient for one of
 // another user's. It needs CAP_SETPCAP to take anything off the bounding set.
 func Limit(bounding, ambient uint64) error {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &data[0]); err != nil {
+		return err
+	}
+	// A change of user has emptied the effective set.
+	for i := range data {
+		data[i].Effective = data[i].Permitted
+	}
+	if err := unix.Capset(&hdr, &data[0]); err != nil {
+		return err
+	}
 	for c := 0; c <= unix.CAP_LAST_CAP; c++ {
 		if bounding&(1<<c) != 0 {
 			continue
@@ -22,11 +34,6 @@ func Limit(bounding, ambient uint64) error {
 		}
 	}
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
-		return err
-	}
-	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&hdr, &data[0]); err != nil {
 		return err
 	}
 	for i := range data {

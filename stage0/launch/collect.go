@@ -59,7 +59,7 @@ func collectOne(ctx context.Context, p *pod.Pod, o GCOptions, done *Collected) (
 	case pod.Running, pod.Preparing, pod.Deleting:
 		return true, nil
 	case pod.Prepared:
-		if o.MarkOnly || o.Now.Sub(p.Changed()) < o.Expire {
+		if o.MarkOnly || o.Expire > 0 && o.Now.Sub(p.Changed()) < o.Expire {
 			return true, nil
 		}
 	}
@@ -76,7 +76,7 @@ func collectOne(ctx context.Context, p *pod.Pod, o GCOptions, done *Collected) (
 		done.Marked = append(done.Marked, p.UUID)
 		p.State = pod.ExitedGarbage
 	}
-	if o.MarkOnly || p.State == pod.ExitedGarbage && o.Now.Sub(p.Marked()) < o.Grace {
+	if o.MarkOnly || p.State == pod.ExitedGarbage && o.Grace > 0 && o.Now.Sub(p.Marked()) < o.Grace {
 		return true, nil
 	}
 	if err := remove(ctx, p); err != nil {
