@@ -29,7 +29,7 @@ var ErrNoCommand = errors.New("image has no command")
 // PATH, HOME, USER, LOGNAME and SHELL is set. The result is complete, and the app
 // must not be used again.
 //
-// Errors: ErrNoCommand, *NotFoundError, and those of ResolveUser.
+// Errors: ErrNoCommand, *NotFoundError, and those of ResolveUser, Check and Refused.
 func (a *App) Resolve(root Root) (*Spec, error) {
 	p := a.Spec.Process
 	user, err := ResolveUser(root.Users, UserRequest{
@@ -61,6 +61,9 @@ func (a *App) Resolve(root Root) (*Spec, error) {
 		a.Spec.Annotations[AnnotationIgnoredIsolators] = strings.Join(a.Ignored, " ")
 	}
 	if err := Check(a.Spec); err != nil {
+		return nil, err
+	}
+	if err := Refused(a.Spec); err != nil {
 		return nil, err
 	}
 	return a.Spec, nil

@@ -10,7 +10,7 @@
 //   - [File.Words] takes a list of plain words, [File.Units] one of unit names;
 //   - [File.Exec] takes a command line: any bytes but NUL;
 //   - [File.Env] takes an environment assignment;
-//   - [File.Paths] and [File.Bind] take paths, whose quoting differs again.
+//   - [File.Path], [File.Paths] and [File.Bind] take paths, whose quoting differs again.
 //
 // What systemd cannot express is an error, never changed text. Errors stick:
 // the first one is returned by [File.Bytes], and everything after it is ignored.

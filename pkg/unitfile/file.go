@@ -39,8 +39,9 @@ func (f *File) Section(name string) {
 	f.section = name
 }
 
-// Set adds KEY=value where value is plain text: % is escaped, nothing else is
-// interpreted by systemd for directives that take one string. Text that systemd
+// Set adds KEY=value where value is plain text for a directive that takes one string
+// with specifiers (Description=, User=, StandardOutput= …): % is escaped. Directives
+// that take numbers know no specifiers: a percentage goes through SetRaw. Text that systemd
 // would alter is refused: control characters, white space at either end, a
 // backslash at the end, invalid UTF-8. An empty value resets the directive.
 func (f *File) Set(key, value string) { f.add(key, escapeSpecifiers(value)) }
@@ -91,8 +92,19 @@ func (f *File) Env(key, name, value string) {
 	f.addOr(key, escapeSpecifiers(quote(name+"="+value)), nil)
 }
 
-// Paths adds KEY= with a list of absolute paths (ReadOnlyPaths=, InaccessiblePaths= …).
-// A path may begin with the prefixes "-" and "+" of such lists.
+// Path adds KEY= with one absolute path, for directives that take no list and know no
+// quotes (RootDirectory=, WorkingDirectory=, RootImage= …).
+func (f *File) Path(key, path string) {
+	if err := pathError(path); err != nil {
+		f.addOr(key, "", err)
+		return
+	}
+	f.Set(key, path)
+}
+
+// Paths adds KEY= with a list of absolute paths (ReadOnlyPaths=, InaccessiblePaths= …),
+// which are quoted: not for directives that take one path, see Path. A path may begin
+// with the prefixes "-" and "+" of such lists.
 func (f *File) Paths(key string, paths ...string) {
 	value, err := pathList(paths)
 	f.addOr(key, value, err)

@@ -112,7 +112,9 @@ func TestSystemdReadsEnvironmentAndPathsBack(t *testing.T) {
 	f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: "/a", Target: `/$HOME\`, Recursive: true})
 	f.Paths("ReadOnlyPaths", `/a:b c\d"e'f%n`, `/$x`)
 	f.Paths("InaccessiblePaths", "-/x y")
-	f.Set("WorkingDirectory", `/a "b%n' c`)
+	f.Path("WorkingDirectory", `/a "b%n' c`)
+	f.Path("RootDirectory", `/r "b%n' c`)
+	f.SetRaw("CPUQuota", "150%")
 	f.Words("SystemCallFilter", "~@mount", "ptrace")
 	f.Words("CapabilityBoundingSet", "CAP_CHOWN", "CAP_KILL")
 	want = append(want,
@@ -122,6 +124,7 @@ func TestSystemdReadsEnvironmentAndPathsBack(t *testing.T) {
 		"InaccessiblePaths: -/x y\n",
 		"CapabilityBoundingSet: cap_chown cap_kill\n",
 		`WorkingDirectory: /a "b%n' c`+"\n",
+		`RootDirectory: /r "b%n' c`+"\n",
 	)
 	text, err := f.Bytes()
 	if err != nil {

@@ -1,0 +1,138 @@
+package appspec
+
+import (
+	"fmt"
+	"slices"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+)
+
+// Refused says which field of a spec no stage1 of raket applies. A bundle or an
+// ACI that asks for protection, or for a place to run in, must not run without it
+// silently. docs/app-spec.md has the table.
+func Refused(spec *Spec) error {
+	for _, check := range []func(*Spec) error{refusedProcess, refusedHooks, refusedLinux, refusedResources, refusedMounts} {
+		if err := check(spec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// given is a field of a spec, and whether it asks for anything.
+type given struct {
+	field string
+	is    bool
+}
+
+func refuse(fields []given) error {
+	for _, f := range fields {
+		if f.is {
+			return fmt.Errorf("%s: is not supported", f.field)
+		}
+	}
+	return nil
+}
+
+func refusedProcess(spec *Spec) error {
+	p := spec.Process
+	return refuse([]given{
+		{"domainname", spec.Domainname != ""},
+		{"process.apparmorProfile", p.ApparmorProfile != ""},
+		{"process.selinuxLabel", p.SelinuxLabel != ""},
+		{"process.scheduler", p.Scheduler != nil},
+		{"process.ioPriority", p.IOPriority != nil},
+		{"process.execCPUAffinity", p.ExecCPUAffinity != nil},
+	})
+}
+
+func refusedHooks(spec *Spec) error {
+	h := spec.Hooks
+	if h == nil {
+		return nil
+	}
+	return refuse([]given{
+		{"hooks.prestart", len(h.Prestart) > 0}, // deprecated, and still in bundles
+		{"hooks.createRuntime", len(h.CreateRuntime) > 0},
+		{"hooks.createContainer", len(h.CreateContainer) > 0},
+		{"hooks.poststart", len(h.Poststart) > 0},
+		{"hooks.poststop", len(h.Poststop) > 0},
+	})
+}
+
+func refusedLinux(spec *Spec) error {
+	l := spec.Linux
+	if l == nil {
+		return nil
+	}
+	for i, ns := range l.Namespaces {
+		if ns.Path != "" {
+			return fmt.Errorf("linux.namespaces[%d].path: the pod's apps share the pod's namespaces, and join no others", i)
+		}
+		if ns.Type == specs.UserNamespace || ns.Type == specs.TimeNamespace {
+			return fmt.Errorf("linux.namespaces[%d].type: an app has no %s namespace of its own", i, ns.Type)
+		}
+	}
+	return refuse([]given{
+		{"linux.uidMappings", len(l.UIDMappings) > 0},
+		{"linux.gidMappings", len(l.GIDMappings) > 0},
+		{"linux.sysctl", len(l.Sysctl) > 0},
+		{"linux.cgroupsPath", l.CgroupsPath != ""},
+		{"linux.devices", len(l.Devices) > 0},
+		{"linux.netDevices", len(l.NetDevices) > 0},
+		{"linux.seccomp", l.Seccomp != nil},
+		{"linux.rootfsPropagation", l.RootfsPropagation != "" && l.RootfsPropagation != "private" && l.RootfsPropagation != "rprivate"},
+		{"linux.mountLabel", l.MountLabel != ""},
+		{"linux.intelRdt", l.IntelRdt != nil},
+		{"linux.memoryPolicy", l.MemoryPolicy != nil},
+		{"linux.personality", l.Personality != nil},
+		{"linux.timeOffsets", len(l.TimeOffsets) > 0},
+	})
+}
+
+func refusedResources(spec *Spec) error {
+	if spec.Linux == nil || spec.Linux.Resources == nil {
+		return nil
+	}
+	r := spec.Linux.Resources
+	if m := r.Memory; m != nil {
+		rest := *m
+		rest.Limit = nil
+		if rest != (specs.LinuxMemory{}) {
+			return fmt.Errorf("linux.resources.memory: only limit is supported")
+		}
+	}
+	if c := r.CPU; c != nil {
+		rest := *c
+		rest.Shares, rest.Quota, rest.Period = nil, nil, nil
+		if rest != (specs.LinuxCPU{}) {
+			return fmt.Errorf("linux.resources.cpu: only shares, quota and period are supported")
+		}
+	}
+	return refuse([]given{
+		// Every bundle denies all devices; apps have the pod's few.
+		{"linux.resources.devices", slices.ContainsFunc(r.Devices, func(d specs.LinuxDeviceCgroup) bool { return d.Allow })},
+		{"linux.resources.blockIO", r.BlockIO != nil},
+		{"linux.resources.hugepageLimits", len(r.HugepageLimits) > 0},
+		{"linux.resources.network", r.Network != nil},
+		{"linux.resources.rdma", len(r.Rdma) > 0},
+		{"linux.resources.unified", len(r.Unified) > 0},
+	})
+}
+
+// refusedMounts allows binds, and the file systems that every app gets.
+func refusedMounts(spec *Spec) error {
+	for i, m := range spec.Mounts {
+		if len(m.UIDMappings) > 0 || len(m.GIDMappings) > 0 {
+			return fmt.Errorf("mounts[%d].uidMappings: is not supported", i)
+		}
+		isBind := m.Type == "bind" || slices.Contains(m.Options, "bind") || slices.Contains(m.Options, "rbind")
+		isDefault := m.Type == "cgroup" || m.Type == "cgroup2" || slices.ContainsFunc(defaultMounts(), func(d Mount) bool {
+			return d.Destination == m.Destination && d.Type == m.Type
+		})
+		if !isBind && !isDefault {
+			return fmt.Errorf("mounts[%d]: a %q on %q is not supported: use a volume, or the property TemporaryFileSystem", i, m.Type, m.Destination)
+		}
+	}
+	return nil
+}

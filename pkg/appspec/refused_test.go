@@ -1,0 +1,87 @@
+package appspec_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/raket/raket/pkg/appspec"
+)
+
+func TestWhatNoStageAppliesIsRefusedByName(t *testing.T) {
+	for want, change := range map[string]func(*appspec.Spec){
+		"process.selinuxLabel":    func(s *appspec.Spec) { s.Process.SelinuxLabel = "a:b:c:d" },
+		"process.apparmorProfile": func(s *appspec.Spec) { s.Process.ApparmorProfile = "a" },
+		"hooks.createRuntime":     func(s *appspec.Spec) { s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/a"}}} },
+		"linux.seccomp":           func(s *appspec.Spec) { s.Linux.Seccomp = &appspec.Seccomp{} },
+		"linux.namespaces[0].path": func(s *appspec.Spec) {
+			s.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.PIDNamespace, Path: "/proc/1/ns/pid"}}
+		},
+		"linux.namespaces[0].type": func(s *appspec.Spec) { s.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.UserNamespace}} },
+		"linux.resources.devices": func(s *appspec.Spec) {
+			s.Linux.Resources = &appspec.Resources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}, {Allow: true}}}
+		},
+		"linux.resources.memory": func(s *appspec.Spec) {
+			s.Linux.Resources = &appspec.Resources{Memory: &specs.LinuxMemory{Swap: ptr(int64(1))}}
+		},
+		"linux.resources.cpu": func(s *appspec.Spec) {
+			s.Linux.Resources = &appspec.Resources{CPU: &specs.LinuxCPU{Cpus: "0"}}
+		},
+		"mounts[6]": func(s *appspec.Spec) { s.Mounts = append(s.Mounts, appspec.Mount{Destination: "/tmp", Type: "tmpfs"}) },
+	} {
+		t.Run(want, func(t *testing.T) {
+			a := appspec.New()
+			a.Entrypoint = []string{"/a"}
+			change(a.Spec)
+			if _, err := a.Resolve(appspec.Root{}); err == nil || !strings.HasPrefix(err.Error(), want+":") {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+func TestVolumesAndLimitsAreNotRefused(t *testing.T) {
+	a := appspec.New()
+	a.Entrypoint = []string{"/a"}
+	a.Spec.Mounts = append(a.Spec.Mounts, appspec.Bind("/srv", "/data", true, true))
+	a.Spec.Linux.Resources = &appspec.Resources{
+		Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}}, Pids: &specs.LinuxPids{Limit: ptr(int64(5))},
+		Memory: &specs.LinuxMemory{Limit: ptr(int64(5))},
+	}
+	if _, err := a.Resolve(appspec.Root{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestIsolatorsThatGuardTheMachineAreKept(t *testing.T) {
+	a, err := appspec.FromAppcApp([]byte(`{"exec":["/a"],"user":"0","group":"0","isolators":[
+		{"name":"os/linux/seccomp-remove-set","value":{"set":["reboot","kexec_load"],"errno":"EPERM"}},
+		{"name":"os/unix/sysctl","value":{"net.ipv4.tcp_mtu_probing":"1"}},
+		{"name":"os/linux/selinux-context","value":{"user":"user_u","role":"role_r","type":"type_r","level":"s0-s0:c0"}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &appspec.Seccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
+		{Names: []string{"reboot", "kexec_load"}, Action: specs.ActErrno, ErrnoRet: ptr(uint(1))},
+	}}
+	if diff := cmp.Diff(want, a.Spec.Linux.Seccomp); diff != "" {
+		t.Error("filter (-want +got):\n" + diff)
+	}
+	if diff := cmp.Diff(map[string]string{"net.ipv4.tcp_mtu_probing": "1"}, a.Spec.Linux.Sysctl); diff != "" {
+		t.Error("sysctls (-want +got):\n" + diff)
+	}
+	if got := a.Spec.Process.SelinuxLabel; got != "user_u:role_r:type_r:s0-s0:c0" {
+		t.Errorf("label %q", got)
+	}
+	retain, err := appspec.FromAppcApp([]byte(`{"exec":["/a"],"user":"0","group":"0","isolators":[
+		{"name":"os/linux/seccomp-retain-set","value":{"set":["read"]}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = &appspec.Seccomp{DefaultAction: specs.ActKillProcess, Syscalls: []specs.LinuxSyscall{{Names: []string{"read"}, Action: specs.ActAllow}}}
+	if diff := cmp.Diff(want, retain.Spec.Linux.Seccomp); diff != "" {
+		t.Error("filter (-want +got):\n" + diff)
+	}
+}
