@@ -97,6 +97,7 @@ func TestBadOverridesAreRefused(t *testing.T) {
 		"no memory":                       {MemoryBytes: ptr(int64(0))},
 		"too little CPU":                  {CPUMillis: ptr(int64(1))},
 		"an unknown signal":               {StopSignal: "65"},
+		"no time to stop":                 {StopTimeout: ptr(time.Duration(0))},
 		"a negative timeout":              {StopTimeout: ptr(-time.Second)},
 		"a type of two lines":             {Type: "simple\x00"},
 		"a command as a property":         prop("ExecStart", "/bin/evil"),

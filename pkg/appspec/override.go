@@ -188,8 +188,9 @@ func (a *App) applyAnnotations(o Override) error {
 		a.setProperty("KillSignal", sig)
 	}
 	if o.StopTimeout != nil {
-		if *o.StopTimeout < 0 {
-			return fmt.Errorf("stop timeout of %v", *o.StopTimeout)
+		// systemd takes 0 for "never", other launchers for "at once".
+		if *o.StopTimeout < time.Millisecond {
+			return fmt.Errorf("stop timeout of %v: the shortest is 1ms", *o.StopTimeout)
 		}
 		a.setProperty("TimeoutStopSec", strconv.FormatInt(o.StopTimeout.Milliseconds(), 10)+"ms")
 	}

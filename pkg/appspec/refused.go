@@ -52,7 +52,8 @@ func refusedHooks(spec *Spec) error {
 		return nil
 	}
 	return refuse([]given{
-		{"hooks.prestart", len(h.Prestart) > 0}, // deprecated, and still in bundles
+		//lint:ignore SA1019 deprecated, and still in bundles
+		{"hooks.prestart", len(h.Prestart) > 0},
 		{"hooks.createRuntime", len(h.CreateRuntime) > 0},
 		{"hooks.createContainer", len(h.CreateContainer) > 0},
 		{"hooks.poststart", len(h.Poststart) > 0},
