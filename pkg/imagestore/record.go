@@ -1,6 +1,7 @@
 package imagestore
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -27,12 +28,15 @@ func (s *Store) recordPath(id digest.Digest) string {
 // Commit puts an image whose layers were added into the store, under these
 // names (canonical references, and bare names). A name moves here from the
 // image that had it. The caller holds FetchLock.
-func (s *Store) Commit(v image.Verified, origin image.Ref, names []string) (image.Image, error) {
+func (s *Store) Commit(ctx context.Context, v image.Verified, origin image.Ref, names []string) (image.Image, error) {
 	img := v.Image()
 	for _, l := range img.Layers {
 		if !s.HasBlob(l.Digest) || !s.trees.Has(tree.Name(img.Kind, l.DiffID)) {
 			return image.Image{}, fmt.Errorf("commit image %s: layer %s was not added", img.ID, l.Digest)
 		}
+	}
+	if _, err := s.trees.Stack(ctx, treeNames(img)); err != nil {
+		return image.Image{}, err
 	}
 	if err := s.PutBlob("image config", v.ConfigBytes(), img.Config); err != nil {
 		return image.Image{}, err

@@ -66,19 +66,25 @@ func Stat(lowers []string, path string) (Info, error) {
 // merged walks a stack. Each element of at is one directory on the way from the
 // root: its descriptors in the layers that have it, top first.
 type merged struct {
-	at   [][]int
+	at   [][]part
 	todo []string
 }
 
+// part is a directory in one layer of the stack.
+type part struct {
+	fd    int
+	layer int // 0 is the top
+}
+
 func openMerged(lowers []string) (*merged, error) {
-	m := &merged{at: [][]int{nil}}
-	for _, dir := range lowers {
+	m := &merged{at: [][]part{nil}}
+	for i, dir := range lowers {
 		fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			m.close()
 			return nil, &fs.PathError{Op: "open layer", Path: dir, Err: err}
 		}
-		m.at[0] = append(m.at[0], fd)
+		m.at[0] = append(m.at[0], part{fd, i})
 		if isOpaque(fd) {
 			break
 		}
@@ -87,14 +93,14 @@ func openMerged(lowers []string) (*merged, error) {
 }
 
 func (m *merged) close() {
-	for _, fds := range m.at {
-		closeAll(fds)
+	for _, parts := range m.at {
+		closeAll(parts)
 	}
 }
 
-func closeAll(fds []int) {
-	for _, fd := range fds {
-		unix.Close(fd)
+func closeAll(parts []part) {
+	for _, p := range parts {
+		unix.Close(p.fd)
 	}
 }
 
@@ -148,7 +154,7 @@ func (m *merged) find(path string) (dir int, name string, st unix.Stat_t, err er
 		}
 	}
 	// The topmost layer that has a directory says whose it is.
-	err = unix.Fstat(m.at[len(m.at)-1][0], &st)
+	err = unix.Fstat(m.at[len(m.at)-1][0].fd, &st)
 	return -1, "", st, err
 }
 
@@ -161,8 +167,8 @@ func (m *merged) follow(fd int, name string) error {
 	}
 	target := string(buf[:n])
 	if strings.HasPrefix(target, "/") {
-		for _, fds := range m.at[1:] {
-			closeAll(fds)
+		for _, parts := range m.at[1:] {
+			closeAll(parts)
 		}
 		m.at = m.at[:1]
 	}
@@ -170,11 +176,12 @@ func (m *merged) follow(fd int, name string) error {
 	return nil
 }
 
-// lookup finds name in the directory whose layers are fds. It returns either
-// the descriptors of a directory, or in which layer another file is.
-func lookup(fds []int, name string) (dirs []int, fd int, st unix.Stat_t, err error) {
-	for _, fd := range fds {
-		err := unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+// lookup finds name in the directory that has these parts. It returns either
+// the parts of a directory, or the descriptor of the one where another file is
+// and that file's status.
+func lookup(parts []part, name string) (dirs []part, fd int, st unix.Stat_t, err error) {
+	for _, p := range parts {
+		err := unix.Fstatat(p.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
 		if errors.Is(err, unix.ENOENT) {
 			continue
 		}
@@ -188,16 +195,16 @@ func lookup(fds []int, name string) (dirs []int, fd int, st unix.Stat_t, err err
 		}
 		if mode != unix.S_IFDIR {
 			if dirs == nil {
-				return nil, fd, st, nil
+				return nil, p.fd, st, nil
 			}
 			break
 		}
-		dir, err := unix.Openat(fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		dir, err := unix.Openat(p.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		if err != nil {
 			closeAll(dirs)
 			return nil, -1, st, err
 		}
-		dirs = append(dirs, dir)
+		dirs = append(dirs, part{dir, p.layer})
 		if isOpaque(dir) {
 			break
 		}

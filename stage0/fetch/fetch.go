@@ -124,7 +124,7 @@ func fetchFrom(ctx context.Context, ref image.Ref, p platform, opts Options) (im
 	if err := addLayers(ctx, v, src, opts); err != nil {
 		return image.Image{}, err
 	}
-	return opts.Store.Commit(v, ref, append([]string{ref.String()}, src.Names()...))
+	return opts.Store.Commit(ctx, v, ref, append([]string{ref.String()}, src.Names()...))
 }
 
 func open(ctx context.Context, ref image.Ref, opts Options) (source, error) {
@@ -190,7 +190,7 @@ func fetchACI(ctx context.Context, ref image.Ref, p platform, opts Options) (ima
 	if err != nil {
 		return image.Image{}, err
 	}
-	return opts.Store.Commit(aci.Image, ref, []string{ref.String()})
+	return opts.Store.Commit(ctx, aci.Image, ref, []string{ref.String()})
 }
 
 // hostPlatform is what images run on here.
