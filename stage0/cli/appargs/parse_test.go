@@ -1,0 +1,244 @@
+package appargs
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+
+	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/podmanifest"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+func TestParse(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args []string
+		want Pod
+	}{
+		"one image is one app": {
+			[]string{"img"},
+			Pod{Apps: []App{{Image: "img"}}},
+		},
+		"images without anything between them are several apps": {
+			[]string{"a", "b"},
+			Pod{Apps: []App{{Image: "a"}, {Image: "b"}}},
+		},
+		"a flag behind an image is that app's": {
+			[]string{"a", "--name=one", "b", "--name", "two"},
+			Pod{Apps: []App{{Image: "a", Name: "one"}, {Image: "b", Name: "two"}}},
+		},
+		"a pod's flag may stand behind an image": {
+			[]string{"a", "--hostname=web", "b", "--quiet"},
+			Pod{Apps: []App{{Image: "a"}, {Image: "b"}}, Run: RunOptions{Hostname: "web"}, Quiet: true},
+		},
+		"arguments go on to the end of the line": {
+			[]string{"a", "--", "-x", "--name=y", "--", "b"},
+			Pod{Apps: []App{{Image: "a", Override: appspec.Override{Args: []string{"-x", "--name=y", "--", "b"}}}}},
+		},
+		"arguments end at three hyphens": {
+			[]string{"a", "--", "-x", "---", "b", "--", "y"},
+			Pod{Apps: []App{
+				{Image: "a", Override: appspec.Override{Args: []string{"-x"}}},
+				{Image: "b", Override: appspec.Override{Args: []string{"y"}}},
+			}},
+		},
+		"three hyphens may end the line": {
+			[]string{"a", "--", "-x", "---"},
+			Pod{Apps: []App{{Image: "a", Override: appspec.Override{Args: []string{"-x"}}}}},
+		},
+		"flags of an app may follow its arguments": {
+			[]string{"a", "--", "x", "---", "--name=one"},
+			Pod{Apps: []App{{Image: "a", Name: "one", Override: appspec.Override{Args: []string{"x"}}}}},
+		},
+		"no arguments behind two hyphens are not the image's": {
+			[]string{"a", "--"},
+			Pod{Apps: []App{{Image: "a", Override: appspec.Override{Args: []string{}}}}},
+		},
+		"a value may look like a flag": {
+			[]string{"a", "--environment", "--X=1"},
+			Pod{Apps: []App{{Image: "a", Override: appspec.Override{Env: []string{"--X=1"}}}}},
+		},
+		"an annotation means the pod before an image and the app behind one": {
+			[]string{"--annotation=x=1", "a", "--annotation=x=2"},
+			Pod{
+				Annotations: []KeyValue{{"x", "1"}},
+				Apps:        []App{{Image: "a", Override: appspec.Override{Annotations: map[string]string{"x": "2"}}}},
+			},
+		},
+		"a mount means all apps before an image and the app behind one": {
+			[]string{"--volume=v,kind=host,source=/srv", "--mount=volume=v,target=/all", "a", "--mount=volume=v,target=/one"},
+			Pod{
+				Volumes: []podmanifest.Volume{{Name: "v", Kind: "host", Source: "/srv"}},
+				Mounts:  []podmanifest.MountFlag{{Volume: "v", Target: "/all"}},
+				Apps:    []App{{Image: "a", Mounts: []podmanifest.MountFlag{{Volume: "v", Target: "/one"}}}},
+			},
+		},
+		"everything that can be said of an app": {
+			[]string{
+				"a", "--exec=/bin/x", "--working-dir=/srv", "--user=www", "--group=33", "--supplementary-gids=4,adm",
+				"--readonly-rootfs", "--no-new-privileges=false", "--caps-retain=net_admin,CAP_KILL", "--oom-score-adj=-5",
+				"--rlimit=nofile=1024:4096", "--property=MemoryMax=256M", "--type=notify", "--restart=on-failure",
+				"--stop-signal=QUIT", "--stop-timeout=1m30s", "--stdin=null", "--stdout=log",
+			},
+			Pod{Apps: []App{{Image: "a", Override: appspec.Override{
+				Exec: []string{"/bin/x"}, WorkingDir: "/srv", User: "www", Group: "33", Supplementary: []string{"4", "adm"},
+				ReadonlyRootfs: ptr(true), NoNewPrivileges: ptr(false), CapsRetain: []string{"net_admin", "CAP_KILL"},
+				OOMScoreAdj: ptr(-5), Rlimits: []appspec.Rlimit{{Type: "RLIMIT_NOFILE", Soft: 1024, Hard: 4096}},
+				Properties: []appspec.Property{{Name: "MemoryMax", Value: "256M"}}, Type: "notify", Restart: "on-failure",
+				StopSignal: "QUIT", StopTimeout: ptr(90 * time.Second),
+			}}}},
+		},
+		"an empty list of capabilities keeps none": {
+			[]string{"a", "--caps-retain="},
+			Pod{Apps: []App{{Image: "a", Override: appspec.Override{CapsRetain: []string{}}}}},
+		},
+		"a stop timeout without a unit is in seconds": {
+			[]string{"a", "--stop-timeout", "10"},
+			Pod{Apps: []App{{Image: "a", Override: appspec.Override{StopTimeout: ptr(10 * time.Second)}}}},
+		},
+		"everything that is decided when a pod starts": {
+			[]string{
+				"--net=host", "--net=host", "--hostname=a.example", "--ipc=private", "--dns=10.0.0.1", "--dns=::1", "--dns-search=x",
+				"--dns-opt=ndots:2", "--dns-domain=example", "--hosts-entry=10.0.0.3=db,database", "--hosts-entry=host", "a",
+			},
+			Pod{Apps: []App{{Image: "a"}}, Run: RunOptions{
+				Net: "host", Hostname: "a.example", DNS: []string{"10.0.0.1", "::1"}, DNSSearch: []string{"x"},
+				DNSOpt: []string{"ndots:2"}, DNSDomain: "example", Hosts: []HostsEntry{{"10.0.0.3", []string{"db", "database"}}},
+				HostsFromHost: true,
+			}},
+		},
+		"a pod manifest takes the place of images": {
+			[]string{"--pod-manifest=pod.json", "--exit-policy=none", "--log=file", "--stage1-name=fly"},
+			Pod{Manifest: "pod.json", ExitPolicy: "none", Log: "file", Stage1: Stage1{Name: "fly"}},
+		},
+		"store-only is a pull policy": {
+			[]string{"--store-only", "a"},
+			Pod{Apps: []App{{Image: "a"}}, PullPolicy: "never"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := Parse(tt.args, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("pod (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args []string
+		want string
+	}{
+		"nothing to run":                       {nil, "no image given"},
+		"an empty image":                       {[]string{""}, "empty image name"},
+		"arguments of no image":                {[]string{"--", "x"}, `"--" must follow an image`},
+		"two lists of arguments":               {[]string{"a", "--", "x", "---", "--", "y"}, `second "--" for "a"`},
+		"three hyphens alone":                  {[]string{"a", "---", "b"}, `"---" ends the arguments of an app, and there was no "--" before it`},
+		"an unknown flag":                      {[]string{"a", "--frob=1"}, `unknown flag "--frob"`},
+		"a single hyphen":                      {[]string{"-v", "a"}, `unknown flag "-v"`},
+		"a flag without its value":             {[]string{"a", "--name"}, "--name needs a value"},
+		"an app's flag before any image":       {[]string{"--exec=/x", "a"}, "--exec must follow an image"},
+		"a name twice":                         {[]string{"a", "--name=x", "b", "--name=x"}, `app name "x" is given to both "a" and "b"`},
+		"a name that is none":                  {[]string{"a", "--name=X"}, `bad value "X" for --name: a name is made of lower case letters, digits and single hyphens between them, 63 at most`},
+		"both lists of capabilities":           {[]string{"a", "--caps-retain=KILL", "--caps-remove=KILL"}, `--caps-retain and --caps-remove are both given for "a"`},
+		"an unknown capability":                {[]string{"a", "--caps-remove=FLY"}, `bad value "FLY" for --caps-remove: no such capability`},
+		"an unknown signal":                    {[]string{"a", "--stop-signal=0"}, `bad value "0" for --stop-signal: no such signal`},
+		"a soft limit above the hard one":      {[]string{"a", "--rlimit=nofile=2:1"}, `bad value "nofile=2:1" for --rlimit: rlimit RLIMIT_NOFILE: soft limit 2 is above the hard limit 1`},
+		"a property that leaves the pod":       {[]string{"a", "--property=RootImage=x"}, `bad value "RootImage=x" for --property: property RootImage is not for an app to set: the pod gives each app its root`},
+		"a relative working directory":         {[]string{"a", "--working-dir=srv"}, `bad value "srv" for --working-dir: must be an absolute path`},
+		"a newline in a user":                  {[]string{"a", "--user=x\ny"}, `bad value "x\ny" for --user: has a control character`},
+		"a negative timeout":                   {[]string{"a", "--stop-timeout=-1s"}, `bad value "-1s" for --stop-timeout: must be a duration, as 10s or 1m30s`},
+		"a mount of no volume":                 {[]string{"a", "--mount=volume=v,target=/x"}, `--mount of volume "v", which no --volume defines`},
+		"a volume twice":                       {[]string{"--volume=v,kind=empty", "--volume=v,kind=empty", "a"}, `volume "v" is defined twice`},
+		"an unknown restart policy":            {[]string{"a", "--restart=maybe"}, `bad value "maybe" for --restart: must be one of no, on-success, on-failure, on-abnormal, on-abort, on-watchdog, always`},
+		"two flavours":                         {[]string{"--stage1-name=fly", "--stage1-path=x", "a"}, `bad value "x" for --stage1-path: the flavour is given twice`},
+		"two networks":                         {[]string{"--net=host", "--net=none", "a"}, `bad value "none" for --net: one network is enough`},
+		"a network that is not there":          {[]string{"--net=default", "a"}, `bad value "default" for --net: must be host or none; there are no other networks`},
+		"the host's name servers and others":   {[]string{"--dns=host", "--dns=10.0.0.1", "a"}, `bad value "10.0.0.1" for --dns: host and none stand alone`},
+		"a name server that is no address":     {[]string{"--dns=a.example", "a"}, `bad value "a.example" for --dns: must be an address, host or none`},
+		"a host name with a space":             {[]string{"--hosts-entry=10.0.0.1=a b", "a"}, `bad value "10.0.0.1=a b" for --hosts-entry: a name has a space or "#" in it`},
+		"a pod manifest and an image":          {[]string{"--pod-manifest=x", "a"}, "--pod-manifest excludes an image: the manifest says it"},
+		"a pod manifest and a volume":          {[]string{"--pod-manifest=x", "--volume=v,kind=empty"}, "--pod-manifest excludes --volume: the manifest says it"},
+		"a flag that is known and not there":   {[]string{"--mds-register", "a"}, "--mds-register is not supported: there is no metadata service"},
+		"a stream that nobody can attach to":   {[]string{"a", "--stdout=stream"}, `bad value "stream" for --stdout: is not supported, only "log" is`},
+		"a word where true or false should be": {[]string{"--quiet=perhaps", "a"}, `bad value "perhaps" for --quiet: must be true or false`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse(tt.args, Options{})
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if diff := cmp.Diff(tt.want, err.Error()); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPrepareRefusesWhatIsDecidedAtTheStart(t *testing.T) {
+	_, err := Parse([]string{"--net=host", "a"}, Options{Verb: Prepare})
+	if err == nil {
+		t.Error("--net: no error")
+	}
+	for _, f := range Flags(Prepare) {
+		if f.Scope == ForRun {
+			t.Errorf("--%s is described", f.Name)
+		}
+	}
+}
+
+func TestGlobalFlagsStandAnywhere(t *testing.T) {
+	globals := pflag.NewFlagSet("raket", pflag.ContinueOnError)
+	dir := globals.String("dir", "", "")
+	debug := globals.Bool("debug", false, "")
+	if _, err := Parse([]string{"a", "--dir", "/x", "--debug", "--", "--dir=/y"}, Options{Globals: globals}); err != nil {
+		t.Fatal(err)
+	}
+	if *dir != "/x" || !*debug {
+		t.Errorf("dir %q, debug %v", *dir, *debug)
+	}
+}
+
+func TestHelpIsAskedForOutsideOfArguments(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"a", "-h"}} {
+		if _, err := Parse(args, Options{}); !errors.Is(err, pflag.ErrHelp) {
+			t.Errorf("%q: got %v", args, err)
+		}
+	}
+	if _, err := Parse([]string{"a", "--", "--help"}, Options{}); err != nil {
+		t.Errorf("an app's own --help: %v", err)
+	}
+}
+
+func TestEveryFlagIsDescribed(t *testing.T) {
+	for _, f := range Flags(Run) {
+		if f.Usage == "" {
+			t.Errorf("--%s has no usage", f.Name)
+		}
+	}
+}
+
+func TestRunFlagsReadWhatParseReads(t *testing.T) {
+	args := []string{"--net=host", "--dns=10.0.0.1", "--dns=10.0.0.2", "--hosts-entry=host"}
+	var got RunOptions
+	fs := pflag.NewFlagSet("run-prepared", pflag.ContinueOnError)
+	RunFlags(fs, &got)
+	if err := fs.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	want, err := Parse(append(args, "a"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.Run, got); diff != "" {
+		t.Errorf("run options (-Parse +RunFlags):\n%s", diff)
+	}
+}
