@@ -40,7 +40,7 @@ func addRunOptions(box *stageabi.Sandbox, o appargs.RunOptions, host readFile) e
 
 // hostsText is the apps' /etc/hosts (hosts(5)).
 func hostsText(hostname string, o appargs.RunOptions, host readFile) (string, error) {
-	text := "127.0.0.1\tlocalhost " + hostname + "\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+	text := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t" + hostname + "\n"
 	if o.HostsFromHost {
 		var err error
 		if text, err = host(hostsPath); err != nil {

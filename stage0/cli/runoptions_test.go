@@ -12,7 +12,7 @@ import (
 
 func TestAddRunOptions(t *testing.T) {
 	host := func(path string) (string, error) { return "host's " + path, nil }
-	const defaultHosts = "127.0.0.1\tlocalhost box\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+	const defaultHosts = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\tbox\n"
 	text := func(s string) *string { return &s }
 	for name, tt := range map[string]struct {
 		opts       appargs.RunOptions
@@ -46,7 +46,7 @@ func TestAddRunOptions(t *testing.T) {
 		},
 		"a host name given is in the hosts file": {
 			appargs.RunOptions{Hostname: "web"},
-			"127.0.0.1\tlocalhost web\n::1\tlocalhost ip6-localhost ip6-loopback\n", nil,
+			"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\tweb\n", nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

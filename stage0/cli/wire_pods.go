@@ -154,7 +154,7 @@ func (r *realPods) Run(_ context.Context, q runRequest) error {
 		return err
 	}
 	return launch.Run(p, launch.Options{
-		Debug: r.Debug, Change: func(s *stageabi.Sandbox) error { return applyRunOptions(s, q.Options) },
+		Debug: r.Debug, Change: func(s *stageabi.Sandbox) error { return addRunOptions(s, q.Options, hostFiles()) },
 	})
 }
 

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -75,71 +74,4 @@ func (r *realPreparer) stage1(ctx context.Context, asked appargs.Stage1, fetchIm
 		q.Name = cfg.Stage1.Name
 	}
 	return flavour.Find(ctx, q)
-}
-
-// applyRunOptions puts what is decided at a pod's start into its description.
-func applyRunOptions(s *stageabi.Sandbox, o appargs.RunOptions) error {
-	if o.Net != "" {
-		s.Network.Mode = o.Net
-	}
-	if o.Hostname != "" {
-		s.Hostname = o.Hostname
-	}
-	hosts, err := hostsFile(s.Hostname, o)
-	if err != nil {
-		return err
-	}
-	s.Hosts = &hosts
-	s.ResolvConf, err = resolvConf(s.Network.Mode, o)
-	return err
-}
-
-func hostsFile(hostname string, o appargs.RunOptions) (string, error) {
-	if o.HostsFromHost {
-		b, err := os.ReadFile("/etc/hosts")
-		return string(b), err
-	}
-	var b strings.Builder
-	b.WriteString("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t" + hostname + "\n")
-	for _, e := range o.Hosts {
-		b.WriteString(e.IP + "\t" + strings.Join(e.Names, " ") + "\n")
-	}
-	return b.String(), nil
-}
-
-// resolvConf is nil where the image's own is to stay. A pod in the host's network
-// resolves as the host does unless it is told otherwise.
-func resolvConf(net string, o appargs.RunOptions) (*string, error) {
-	said := len(o.DNS)+len(o.DNSSearch)+len(o.DNSOpt) > 0 || o.DNSDomain != ""
-	switch {
-	case len(o.DNS) == 1 && o.DNS[0] == "none":
-		return nil, nil
-	case len(o.DNS) == 1 && o.DNS[0] == "host", !said && net == stageabi.NetHost:
-		b, err := os.ReadFile("/etc/resolv.conf")
-		if os.IsNotExist(err) {
-			return nil, nil
-		}
-		text := string(b)
-		return &text, err
-	case !said:
-		return nil, nil
-	}
-	var b strings.Builder
-	for _, ip := range o.DNS {
-		if _, err := netip.ParseAddr(ip); err != nil {
-			return nil, fmt.Errorf("--dns: %q is not an IP address", ip)
-		}
-		b.WriteString("nameserver " + ip + "\n")
-	}
-	if o.DNSDomain != "" {
-		b.WriteString("domain " + o.DNSDomain + "\n")
-	}
-	if len(o.DNSSearch) > 0 {
-		b.WriteString("search " + strings.Join(o.DNSSearch, " ") + "\n")
-	}
-	if len(o.DNSOpt) > 0 {
-		b.WriteString("options " + strings.Join(o.DNSOpt, " ") + "\n")
-	}
-	text := b.String()
-	return &text, nil
 }
