@@ -32,7 +32,7 @@ type exitRow struct {
 // documents say comes from here.
 func exitTable() []exitRow {
 	return []exitRow{
-		{exitOK, "It is done; of run and run-prepared, every app ended with 0."},
+		{exitOK, "Done. Of run and run-prepared: every app ended with 0."},
 		{exitApp, "Of run and run-prepared: the code of the app that failed first; of enter: the command's."},
 		{exitUnreadable, "The file given to --uuid-file can't be read."},
 		{exitExec, "An app's executable can't be run."},

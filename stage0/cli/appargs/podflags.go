@@ -37,11 +37,11 @@ func podFlags() []flag {
 				p.EnvFiles = append(p.EnvFiles, path)
 				return err
 			}},
-		{Flag: Flag{Name: "stage1-from-dir", Arg: "NAME", Usage: "use a flavour from the directory of flavours"},
+		{Flag: Flag{Name: "stage1-from-dir", Arg: "NAME", Usage: "use the flavour in this directory, or of this name in the directory of flavours"},
 			pod: func(p *Pod, v string) error { return setStage1(p, &p.Stage1.FromDir, v) }},
 		{Flag: Flag{Name: "stage1-name", Arg: "NAME", Words: []string{"nspawn", "fly"}, Usage: "use the flavour of this name"},
 			pod: func(p *Pod, v string) error { return setStage1(p, &p.Stage1.Name, v) }},
-		{Flag: Flag{Name: "stage1-path", Arg: "PATH", Files: true, Usage: "use the flavour at this path"},
+		{Flag: Flag{Name: "stage1-path", Arg: "PATH", Files: true, Usage: "use the flavour in this ACI file"},
 			pod: func(p *Pod, v string) error { return setStage1(p, &p.Stage1.Path, v) }},
 		{Flag: Flag{Name: "store-only", Usage: "use the store alone, as --pull-policy=never"}, bare: "true",
 			pod: setStoreOnly},
@@ -71,7 +71,7 @@ func runFlags() []flag {
 			func(r *RunOptions, v string) error { return appendParsed(&r.DNSOpt, parseWord, v) }),
 		f("dns-search", "DOMAIN", "write a search domain to /etc/resolv.conf", nil,
 			func(r *RunOptions, v string) error { return appendParsed(&r.DNSSearch, parseWord, v) }),
-		f("hostname", "NAME", "name the pod's host (default raket-UUID)", nil, setHostname),
+		f("hostname", "NAME", "name the pod's host (default rkt-UUID)", nil, setHostname),
 		f("hosts-entry", "ADDRESS=NAME", "write an entry to the apps' /etc/hosts; host takes the host's file", []string{"host"}, addHosts),
 		f("net", "NETWORK", "host: the host's network; none: loopback alone", networks(), setNet),
 	}
