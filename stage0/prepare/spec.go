@@ -109,8 +109,12 @@ func (r Request) addMount(p *pod.Pod, a *app, spec *appspec.Spec, m podmanifest.
 		// as a mount of its own that stays writable in a read-only root.
 		om.Source = stageabi.RootfsDir + m.Target
 	default:
+		bundle := stageabi.AppPath(p.Dir(), a.name)
 		om.Source = filepath.Join("..", "..", stageabi.VolumesDir, m.Volume)
-		if err := makeVolume(filepath.Join(p.Dir(), stageabi.VolumesDir, m.Volume), m); err != nil {
+		if m.Implicit {
+			om.Source = filepath.Join(stageabi.VolumesDir, m.Volume) // the app's own
+		}
+		if err := makeVolume(filepath.Join(bundle, om.Source), m); err != nil {
 			return fmt.Errorf("volume %s: %w", m.Volume, err)
 		}
 	}

@@ -62,6 +62,9 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	}
 	for _, e := range proc.Env {
 		name, value, _ := strings.Cut(e, "=")
+		if unitfile.EnvError(name, value) != nil {
+			continue // exec has it on its command line
+		}
 		f.Env("Environment", name, value)
 	}
 	pre, post, err := appspec.Handlers(a.Spec)
@@ -138,7 +141,8 @@ func limits(f *unitfile.File, spec *appspec.Spec) {
 	}
 	if c := spec.Linux.Resources.CPU; c != nil {
 		if c.Quota != nil && c.Period != nil && *c.Period > 0 {
-			f.Set("CPUQuota", strconv.FormatInt(*c.Quota*100/int64(*c.Period), 10)+"%")
+			percent := float64(*c.Quota) * 100 / float64(*c.Period)
+			f.SetRaw("CPUQuota", strconv.FormatFloat(percent, 'f', 2, 64)+"%")
 		}
 		if c.Shares != nil {
 			// The scale of shares, 2 to 262144, on that of weights, 1 to 10000, as

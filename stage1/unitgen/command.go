@@ -55,6 +55,12 @@ func newCommand(p Pod, a App, set map[string]bool) command {
 	if len(caps.Ambient) > 0 {
 		args = append(args, "-a", mask(caps.Ambient))
 	}
+	for _, e := range proc.Env {
+		// Names that systemd does not take, and values that no unit can hold.
+		if name, value, _ := strings.Cut(e, "="); unitfile.EnvError(name, value) != nil {
+			args = append(args, "-e", e)
+		}
+	}
 	c.prefix = append(args, "--")
 	return c
 }
@@ -85,7 +91,7 @@ func needsSystemdRoot(set map[string]bool) bool {
 
 // rootDirectives has systemd enter the app's root.
 func rootDirectives(f *unitfile.File, a App, set map[string]bool) {
-	f.Paths("RootDirectory", AppsPath+"/"+a.Name+"/rootfs")
+	f.Path("RootDirectory", AppsPath+"/"+a.Name+"/rootfs")
 	f.Set("MountAPIVFS", "yes")
 	f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: ExecPath, Target: innerExecPath})
 	if !set["ProtectKernelTunables"] {

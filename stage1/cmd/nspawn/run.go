@@ -20,6 +20,7 @@ import (
 	"github.com/raket/raket/pkg/journalstream"
 	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/stage1/nspawn"
+	"github.com/raket/raket/stage1/podfilter"
 	"github.com/raket/raket/stage1/unitgen"
 )
 
@@ -71,6 +72,12 @@ func runPod(args []string) error {
 		return err
 	}
 	c := p.config()
+	if podfilter.Available(c.Capabilities) {
+		c.Seccomp = false
+		if err := podfilter.Install(); err != nil {
+			return err
+		}
+	}
 	argv, env := nspawn.Argv(c), nspawn.Env(c, os.Environ())
 	return fmt.Errorf("execute %s: %w", path, syscall.Exec(path, argv, env))
 }

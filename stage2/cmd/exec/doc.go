@@ -5,7 +5,7 @@
 //
 // Usage:
 //
-//	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r]] [-w DIR] [-n] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
+//	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r]] [-w DIR] [-n] [-e NAME=VALUE]... [-b MASK] [-a MASK] -- PROGRAM [ARG]...
 //	exec -s APP
 //
 // The options:
@@ -17,6 +17,7 @@
 //	-r      make that root read-only
 //	-w      change the working directory, after the root
 //	-n      the app speaks to its service manager: carry the notify socket along
+//	-e      add NAME=VALUE to the environment, which no unit could hold
 //	-b      capabilities to keep in the bounding set, a hexadecimal mask
 //	-a      capabilities to keep in the ambient set, a hexadecimal mask
 //	-s      do not start anything: record how the app ended (see record.go)

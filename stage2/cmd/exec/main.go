@@ -112,7 +112,7 @@ func environ(o options) []string {
 			env[i] = notifyVar + notifyPath
 		}
 	}
-	return env
+	return append(env, o.env...)
 }
 
 func fail(code int, msg string) {

@@ -14,6 +14,7 @@ type options struct {
 	notify     bool
 	bounding   uint64 // capabilities kept
 	ambient    uint64
+	env        []string
 	record     string // app whose end is recorded; nothing is executed
 }
 
@@ -50,6 +51,10 @@ func parse(args []string) (options, []string, error) {
 			o.identifier, err = value()
 		case "-u":
 			o.unit, err = value()
+		case "-e":
+			var e string
+			e, err = value()
+			o.env = append(o.env, e)
 		case "-s":
 			o.record, err = value()
 		case "-b":
