@@ -96,16 +96,18 @@ func (h hierarchies) newGroup(name string, escape []string) (_ *group, err error
 	if g.fd, err = os.Open(g.dir); err != nil {
 		return g, fmt.Errorf("open run cgroup: %w", err)
 	}
-	g.base, err = g.total()
-	return g, err
+	return g, nil
 }
 
-// enterV1 moves one thread, by its number, into the v1 side, so that what it starts begins there.
-func (g *group) enterV1(tid int) error {
-	if g.v1 == "" {
-		return nil
+// adopt moves a process into the v1 side, and counts CPU time from now on. It must be in the unified side already.
+func (g *group) adopt(pid int) (err error) {
+	if g.v1 != "" {
+		if err := os.WriteFile(filepath.Join(g.v1, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0); err != nil {
+			return fmt.Errorf("enter run cgroup: %w", err)
+		}
 	}
-	return os.WriteFile(filepath.Join(g.v1, "tasks"), []byte(strconv.Itoa(tid)), 0)
+	g.base, err = g.total()
+	return err
 }
 
 // cpu is the user and system time of every process that has been in the cgroup or below it.

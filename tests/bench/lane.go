@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -11,7 +10,6 @@ import (
 // lane is an operating system thread with a mount namespace of its own. What it starts sees that namespace, and what it mounts
 // is gone when the last of those processes is.
 type lane struct {
-	tid  int
 	jobs chan func()
 	h    hierarchies
 	// escape are v2 cgroups that contenders of this lane use beside their run's.
@@ -28,7 +26,6 @@ func newLane(h hierarchies, prefix string, serial *int, setup func() error) (*la
 		// Never unlocked: Go ends the thread with the goroutine, so no other goroutine inherits the namespace.
 		runtime.LockOSThread()
 		ready <- func() error {
-			l.tid = syscall.Gettid()
 			if err := syscall.Unshare(syscall.CLONE_FS | syscall.CLONE_NEWNS); err != nil {
 				return fmt.Errorf("unshare a mount namespace: %w", err)
 			}
@@ -70,20 +67,8 @@ func hideUnified(h hierarchies) func() error {
 	}
 }
 
-// group makes the next run's cgroup and puts the lane's thread into its v1 side.
-func (l *lane) group(ctx context.Context) (*group, error) {
+// group makes the next run's cgroup.
+func (l *lane) group() (*group, error) {
 	*l.serial++
-	g, err := l.h.newGroup(fmt.Sprintf("%s-%d", l.prefix, *l.serial), l.escape)
-	if err != nil {
-		return nil, err
-	}
-	if err := g.enterV1(l.tid); err != nil {
-		return nil, errors.Join(err, g.remove(ctx))
-	}
-	return g, nil
-}
-
-// leave puts the thread back where this program is, so that the run's cgroup can be removed.
-func (l *lane) leave() error {
-	return (&group{v1: l.h.systemd}).enterV1(l.tid)
+	return l.h.newGroup(fmt.Sprintf("%s-%d", l.prefix, *l.serial), l.escape)
 }

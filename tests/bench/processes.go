@@ -81,6 +81,21 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// waitSleeping returns when a process waits for something: state S of /proc/PID/stat (proc(5)).
+func waitSleeping(pid int) error {
+	for range 2000 {
+		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return err
+		}
+		if _, rest, ok := strings.Cut(string(data), ") "); ok && strings.HasPrefix(rest, "S") {
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return fmt.Errorf("process %d does not come to rest", pid)
+}
+
 // pssKiB sums the proportional set sizes of processes (smaps_rollup, proc(5)).
 func pssKiB(pids []int) (int64, error) {
 	var sum int64

@@ -33,7 +33,6 @@ type command struct {
 
 // run is a started command.
 type run struct {
-	lane   *lane
 	group  *group
 	cmd    *exec.Cmd
 	start  time.Time
@@ -42,11 +41,19 @@ type run struct {
 	out    *os.File
 	errs   *os.File
 	exited chan error
+	// argv is the command itself; cmd runs it through the gate.
+	argv []string
 }
 
-// start begins a run. The clock starts immediately before fork and exec; making the cgroup is not in it.
+// gate is a shell that waits for a line and becomes the command. So the command is, like a service of systemd's, the only
+// process of a cgroup that was made for it, and neither that nor the fork is in what is measured.
+func gate(argv []string) []string {
+	return append([]string{busyboxPath, "sh", "-c", `read -r _ <&3; exec 3<&-; exec "$@"`, "sh"}, argv...)
+}
+
+// start begins a run. The clock starts immediately before the exec.
 func (l *lane) start(ctx context.Context, c command) (_ *run, err error) {
-	r := &run{lane: l, limit: c.Limit, exited: make(chan error, 1)}
+	r := &run{limit: c.Limit, exited: make(chan error, 1), argv: c.Argv}
 	if r.limit == 0 {
 		r.limit = time.Minute
 	}
@@ -55,7 +62,7 @@ func (l *lane) start(ctx context.Context, c command) (_ *run, err error) {
 			err = errors.Join(err, r.end(ctx))
 		}
 	}()
-	if r.group, err = l.group(ctx); err != nil {
+	if r.group, err = l.group(); err != nil {
 		return r, err
 	}
 	if r.out, err = os.CreateTemp("", "raket-bench-out-"); err != nil {
@@ -64,7 +71,8 @@ func (l *lane) start(ctx context.Context, c command) (_ *run, err error) {
 	if r.errs, err = os.CreateTemp("", "raket-bench-err-"); err != nil {
 		return r, err
 	}
-	r.cmd = exec.Command(c.Argv[0], c.Argv[1:]...)
+	argv := gate(c.Argv)
+	r.cmd = exec.Command(argv[0], argv[1:]...)
 	r.cmd.Env = append(baseEnv(), c.Env...)
 	r.cmd.Dir = c.Dir
 	r.cmd.Stdout, r.cmd.Stderr = r.out, r.errs
@@ -76,16 +84,36 @@ func (l *lane) start(ctx context.Context, c command) (_ *run, err error) {
 		}
 		r.cmd.Env = append(r.cmd.Env, "NOTIFY_SOCKET="+path)
 	}
-	err = l.do(func() error {
-		r.start = time.Now()
-		return r.cmd.Start()
-	})
+	opener, err := r.startGate(l)
 	if err != nil {
-		r.cmd = nil
 		return r, err
 	}
+	defer opener.Close()
+	r.start = time.Now()
+	_, err = opener.Write([]byte("\n"))
+	return r, err
+}
+
+// startGate starts the gate and returns when it waits in its cgroup; a line to the returned pipe opens it.
+func (r *run) startGate(l *lane) (opener *os.File, err error) {
+	reader, opener, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	r.cmd.ExtraFiles = []*os.File{reader}
+	if err := l.do(r.cmd.Start); err != nil {
+		r.cmd = nil
+		return nil, errors.Join(err, opener.Close())
+	}
 	go func() { r.exited <- r.cmd.Wait() }()
-	return r, nil
+	if err = waitSleeping(r.cmd.Process.Pid); err == nil {
+		err = r.group.adopt(r.cmd.Process.Pid)
+	}
+	if err != nil {
+		return nil, errors.Join(err, opener.Close())
+	}
+	return opener, nil
 }
 
 // baseEnv is the environment of every contender: nothing of the caller's can speed one up or slow it down.
@@ -101,7 +129,7 @@ func (r *run) untilExit(ctx context.Context) (sample, error) {
 		return sample{}, err
 	}
 	if err := r.group.waitEmpty(ctx, 20*time.Second); err != nil {
-		return sample{}, fmt.Errorf("%s: %w", r.cmd.Args[0], err)
+		return sample{}, fmt.Errorf("%s: %w", r.argv[0], err)
 	}
 	cpu, err := r.group.cpu()
 	return sample{wall, cpu}, err
@@ -191,7 +219,7 @@ func (r *run) fail(err error) error {
 			}
 		}
 	}
-	return fmt.Errorf("%s: %w%s", strings.Join(r.cmd.Args[:min(len(r.cmd.Args), 8)], " "), err, tail.String())
+	return fmt.Errorf("%s: %w%s", strings.Join(r.argv[:min(len(r.argv), 8)], " "), err, tail.String())
 }
 
 // output is what the command wrote to its standard output, up to 16 MiB.
@@ -203,9 +231,9 @@ func (r *run) output() (string, error) {
 // end kills what is left of the run and removes its cgroup.
 func (r *run) end(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
-	err := r.lane.leave()
+	var err error
 	if r.group != nil {
-		err = errors.Join(err, r.group.remove(ctx))
+		err = r.group.remove(ctx)
 	}
 	if r.cmd != nil {
 		<-r.exited
