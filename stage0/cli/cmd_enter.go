@@ -42,7 +42,7 @@ stands behind the UUID is the command's.`,
 	}
 	cmd.Flags().StringVar(&app, "app", "", "the app, where the pod has several")
 	cmd.Flags().SetInterspersed(false)
-	e.completeAppFlag(cmd, "app")
+	e.mustCompleteAppFlag(cmd, "app")
 	return cmd
 }
 

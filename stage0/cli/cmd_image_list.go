@@ -114,8 +114,8 @@ func newImageList(e *env) *cobra.Command {
 	cmd.Flags().Var(&fields, "fields", "print these fields")
 	cmd.Flags().Var(&sortBy, "sort", "sort by these fields")
 	order = choiceFlag(cmd, "order", "asc", "sort the least first or the greatest", "asc", "desc")
-	completeFlag(cmd, "fields", imageFields()...)
-	completeFlag(cmd, "sort", imageFields()...)
+	mustCompleteFlag(cmd, "fields", imageFields()...)
+	mustCompleteFlag(cmd, "sort", imageFields()...)
 	return cmd
 }
 

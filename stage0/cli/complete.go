@@ -79,8 +79,8 @@ func (e *env) appWords(cmd *cobra.Command, uuid, toComplete string) []string {
 	return slices.Compact(words)
 }
 
-// completeAppFlag offers app names for a flag.
-func (e *env) completeAppFlag(cmd *cobra.Command, name string) {
+// mustCompleteAppFlag offers app names for a flag.
+func (e *env) mustCompleteAppFlag(cmd *cobra.Command, name string) {
 	err := cmd.RegisterFlagCompletionFunc(name, func(cmd *cobra.Command, args []string, toComplete string) ([]string, cobra.ShellCompDirective) {
 		uuid := ""
 		if len(args) > 0 {

@@ -30,12 +30,12 @@ func (c *choice) Type() string   { return strings.Join(c.words, "|") }
 func choiceFlag(cmd *cobra.Command, name, value, usage string, words ...string) *choice {
 	c := &choice{value: value, words: words}
 	cmd.Flags().Var(c, name, usage)
-	completeFlag(cmd, name, words...)
+	mustCompleteFlag(cmd, name, words...)
 	return c
 }
 
-// completeFlag offers words for a flag's value.
-func completeFlag(cmd *cobra.Command, name string, words ...string) {
+// mustCompleteFlag offers words for a flag's value.
+func mustCompleteFlag(cmd *cobra.Command, name string, words ...string) {
 	err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	if err != nil {
 		panic(err) // a flag of this name is not defined, or has a completion

@@ -1,4 +1,3 @@
-// Raket launches pods of applications under systemd. See package cli.
 package main
 
 import (

@@ -1,0 +1,2 @@
+// Raket launches pods of applications under systemd. See package cli.
+package main
