@@ -40,6 +40,11 @@ func TestHost(t *testing.T) {
 			t.Error("its child still runs")
 		}
 	})
+	t.Run("a command is bash's alone to expand", func(t *testing.T) {
+		if got := h.MustRun(t, `x=1; echo ${x} "$x" $((x+1)) '${x}' %n %% '\'`); got != `1 1 2 ${x} %n %% \` {
+			t.Errorf("got %q", got)
+		}
+	})
 	t.Run("systemd is PID 1 and the boot was clean", func(t *testing.T) {
 		if got := h.MustRun(t, "cat /proc/1/comm; systemctl is-system-running"); got != "systemd\nrunning" {
 			t.Errorf("got %q", got)

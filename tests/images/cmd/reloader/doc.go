@@ -6,5 +6,5 @@
 // that the server in the configuration file gives; then nginx's master process gets a HUP.
 // The master is found by its pid file, or else by its title in /proc: both need the PID
 // namespace that a pod's apps share. If the configuration is not there at the start, the
-// reloader writes a first one.
+// reloader writes a first one, and is ready when nginx has it.
 package main

@@ -57,6 +57,12 @@ func serve(ctx context.Context, o options, stdout io.Writer) error {
 			return err
 		}
 		fmt.Fprintf(stdout, "wrote a first %s\n", o.conf)
+		// An nginx that has started already has read nothing; one that has not will read it.
+		if pid := awaitMaster(ctx, o.pidfile); pid != 0 {
+			if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+				return fmt.Errorf("send HUP to %d: %w", pid, err)
+			}
+		}
 	}
 	w, err := inotify.Dir(filepath.Dir(o.trigger))
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // reload writes the configuration and sends nginx's master a HUP. It returns the master's PID.
@@ -43,6 +45,22 @@ func writeConf(o options, text string) error {
 // cannot be escaped, so it is left out.
 func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "$", "").Replace(s) + `"`
+}
+
+// awaitMaster looks for nginx's master for a while, and returns its PID or 0.
+func awaitMaster(ctx context.Context, pidfile string) int {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for {
+		if pid, err := findMaster(pidfile); err == nil {
+			return pid
+		}
+		select {
+		case <-ctx.Done():
+			return 0
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 var errNoMaster = errors.New("nginx's master process is not in sight")
