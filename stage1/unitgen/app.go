@@ -78,7 +78,7 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	for _, argv := range post {
 		f.Exec("ExecStopPost", "-", c.wrap(argv))
 	}
-	f.Exec("ExecStopPost", "+", []string{ExecPath, "-s", a.Name})
+	f.Exec("ExecStopPost", "+", recordCommand(p.Log, a.Name))
 	for _, pr := range props {
 		if !unitSection[pr.Name] {
 			f.SetRaw(pr.Name, pr.Value)

@@ -32,9 +32,7 @@ func newCommand(p Pod, a App, set map[string]bool) command {
 	if c.systemdRoot {
 		args[0] = innerExecPath
 	}
-	if p.Log.Mode == stageabi.LogJournal {
-		args = append(args, "-h", a.Name, "-u", p.Log.HostUnit)
-	}
+	args = append(args, journalArgs(p.Log, a.Name)...)
 	if !c.systemdRoot {
 		args = append(args, "-R", AppsPath+"/"+a.Name+"/rootfs")
 		if a.Spec.Root != nil && a.Spec.Root.Readonly {
@@ -63,6 +61,19 @@ func newCommand(p Pod, a App, set map[string]bool) command {
 	}
 	c.prefix = append(args, "--")
 	return c
+}
+
+// journalArgs tell exec to introduce itself to journald.
+func journalArgs(l Log, app string) []string {
+	if l.Mode != stageabi.LogJournal {
+		return nil
+	}
+	return []string{"-h", app, "-u", l.HostUnit}
+}
+
+// recordCommand records how an app ended.
+func recordCommand(l Log, app string) []string {
+	return append(append([]string{ExecPath}, journalArgs(l, app)...), "-s", app)
 }
 
 func (c command) wrap(argv []string) []string {

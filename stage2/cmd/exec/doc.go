@@ -6,7 +6,7 @@
 // Usage:
 //
 //	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r]] [-w DIR] [-n] [-e NAME=VALUE]... [-b MASK] [-a MASK] -- PROGRAM [ARG]...
-//	exec -s APP
+//	exec [-h IDENTIFIER -u UNIT] -s APP
 //
 // The options:
 //
@@ -20,7 +20,8 @@
 //	-e      add NAME=VALUE to the environment, which no unit could hold
 //	-b      capabilities to keep in the bounding set, a hexadecimal mask
 //	-a      capabilities to keep in the ambient set, a hexadecimal mask
-//	-s      do not start anything: record how the app ended (see record.go)
+//	-s      do not start anything: record how the app ended, and say so if it
+//	        failed (see record.go)
 //
 // It exits 203 when PROGRAM cannot be executed and 226 when the root cannot be
 // set up, as systemd does.

@@ -26,17 +26,17 @@ func main() {
 	if err != nil {
 		fail(exitUsage, err.Error())
 	}
-	if o.record != "" {
-		if err := record(o.record); err != nil {
-			fail(1, "record how "+strconv.Quote(o.record)+" ended: "+err.Error())
-		}
-		return
-	}
 	if o.identifier != "" {
 		// Before anything can fail, so that a failure is read by somebody.
 		if err := journalHeader(o.identifier, o.unit); err != nil {
 			fail(exitNamespace, "connect to the journal: "+err.Error())
 		}
+	}
+	if o.record != "" {
+		if err := record(o.record); err != nil {
+			fail(1, "record how "+strconv.Quote(o.record)+" ended: "+err.Error())
+		}
+		return
 	}
 	if err := setUp(o); err != nil {
 		fail(exitNamespace, err.Error())

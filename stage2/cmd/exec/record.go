@@ -49,7 +49,36 @@ func record(app string) error {
 	if err := os.WriteFile(tmp, []byte(b.String()), 0o644); err != nil {
 		return err
 	}
-	return os.Rename(tmp, statusDir+app)
+	if err := os.Rename(tmp, statusDir+app); err != nil {
+		return err
+	}
+	if msg := complaint(app, os.Getenv("SERVICE_RESULT"), os.Getenv("EXIT_CODE"), os.Getenv("EXIT_STATUS")); msg != "" {
+		_, _ = unix.Write(2, []byte("raket: "+msg+"\n"))
+	}
+	return nil
+}
+
+// complaint says how an app failed, among the app's own last words: systemd in
+// the pod has nowhere to say it. It is empty for one that did not fail.
+func complaint(app, result, code, status string) string {
+	if result == "success" {
+		return ""
+	}
+	msg := "app " + app
+	switch code {
+	case "exited":
+		msg += " exited with status " + status
+	case "killed", "dumped":
+		msg += " was killed by SIG" + status
+	default:
+		msg += " was not started"
+	}
+	switch result {
+	case "exit-code", "signal", "core-dump":
+	default:
+		msg += " (" + result + ")"
+	}
+	return msg
 }
 
 func stamp(t unix.Timespec) string {
