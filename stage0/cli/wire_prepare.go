@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/stage0/cli/appargs"
@@ -47,6 +49,10 @@ func (r *realPreparer) Prepare(ctx context.Context, p appargs.Pod, keep bool) (s
 		Pods: r.pods.store, Images: r.images.store, Fetch: fetchImage, Stage1: stage1, Pod: p, Now: time.Now(),
 		Durable: keep,
 	})
+	var missing *appspec.NotFoundError
+	if !keep && errors.As(err, &missing) {
+		err = &fault{err: err, code: exitExec} // as when only the kernel finds out
+	}
 	return string(uuid), err
 }
 
