@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	podpkg "github.com/raket/raket/pkg/pod"
@@ -31,21 +34,36 @@ func openPods(s settings) (*realPods, error) {
 	return &realPods{s, store}, nil
 }
 
+// List reads the pods' directories, several at a time: it is mostly waiting for
+// the kernel.
 func (r *realPods) List(context.Context) ([]pod, error) {
 	list, err := r.store.List()
 	if err != nil {
 		return nil, err
 	}
-	var pods []pod
-	var errs []error
-	for _, p := range list {
-		shown, err := show(p)
-		if err != nil && p.Refresh() == nil {
-			errs = append(errs, fmt.Errorf("pod %s: %w", p.UUID, err))
-		}
-		pods = append(pods, shown)
+	pods, errs := make([]pod, len(list)), make([]error, len(list))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
+				pods[i], errs[i] = show(list[i])
+				if errs[i] != nil {
+					errs[i] = fmt.Errorf("pod %s: %w", list[i].UUID, errs[i])
+				}
+			}
+		})
 	}
-	return pods, errors.Join(errs...)
+	workers.Wait()
+	var kept []pod
+	for i, p := range list {
+		if errs[i] != nil && p.Refresh() != nil {
+			errs[i] = nil // it was collected meanwhile
+			continue
+		}
+		kept = append(kept, pods[i])
+	}
+	return kept, errors.Join(errs...)
 }
 
 func (r *realPods) Find(ctx context.Context, uuid string) (pod, error) {
