@@ -28,11 +28,15 @@ stands behind the UUID is the command's.`,
 			if app, err = p.pickApp(app); err != nil {
 				return err
 			}
+			command := args[1:]
+			if len(command) > 0 && command[0] == "--" {
+				command = command[1:]
+			}
 			l, err := service(e, e.services.launcher)
 			if err != nil {
 				return err
 			}
-			err = l.Enter(cmd.Context(), enterRequest{UUID: p.UUID, App: app, Command: args[1:]})
+			err = l.Enter(cmd.Context(), enterRequest{UUID: p.UUID, App: app, Command: command})
 			if err != nil {
 				return fmt.Errorf("enter pod %s: %w", p.UUID, err)
 			}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strings"
 )
 
@@ -29,6 +31,8 @@ func (e *env) report(verb string, err error) int {
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) && hinted.Hint() != "" {
 		fmt.Fprintf(e.stderr, "hint: %s\n", oneLine(hinted.Hint()))
+	} else if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
+		fmt.Fprintln(e.stderr, "hint: try it as root")
 	}
 	var coded interface{ ExitCode() int }
 	if errors.As(err, &coded) {

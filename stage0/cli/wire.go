@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -65,7 +66,11 @@ func (r *realImages) Find(_ context.Context, name string) (image.Image, error) {
 	if err != nil {
 		return image.Image{}, err
 	}
-	return r.store.Lookup(ref)
+	img, err := r.store.Lookup(ref)
+	if errors.Is(err, imagestore.ErrNotFound) || errors.Is(err, imagestore.ErrAmbiguous) {
+		return image.Image{}, &fault{err: err, hint: "raket image list"}
+	}
+	return img, err
 }
 
 func (r *realImages) Config(ctx context.Context, img image.Image) ([]byte, error) {

@@ -67,7 +67,7 @@ func (r *realPods) List(context.Context) ([]pod, error) {
 }
 
 func (r *realPods) Find(ctx context.Context, uuid string) (pod, error) {
-	p, err := r.store.Find(uuid)
+	p, err := r.find(uuid)
 	if err != nil {
 		return pod{}, err
 	}
@@ -84,6 +84,15 @@ func (r *realPods) Find(ctx context.Context, uuid string) (pod, error) {
 		}
 	}
 	return shown, nil
+}
+
+// find is the store's, with what to try next.
+func (r *realPods) find(uuid string) (*podpkg.Pod, error) {
+	p, err := r.store.Find(uuid)
+	if errors.Is(err, podpkg.ErrNotFound) || errors.Is(err, podpkg.ErrAmbiguous) {
+		return nil, &fault{err: err, hint: "raket list --full"}
+	}
+	return p, err
 }
 
 // show reads what a pod's directory tells.
@@ -159,7 +168,7 @@ func addLive(a *podApp, live stageabi.LiveApp) {
 }
 
 func (r *realPods) Manifest(_ context.Context, uuid string) ([]byte, error) {
-	p, err := r.store.Find(uuid)
+	p, err := r.find(uuid)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +176,7 @@ func (r *realPods) Manifest(_ context.Context, uuid string) ([]byte, error) {
 }
 
 func (r *realPods) Run(_ context.Context, q runRequest) error {
-	p, err := r.store.Find(q.UUID)
+	p, err := r.find(q.UUID)
 	if err != nil {
 		return err
 	}
@@ -177,7 +186,7 @@ func (r *realPods) Run(_ context.Context, q runRequest) error {
 }
 
 func (r *realPods) Enter(_ context.Context, q enterRequest) error {
-	p, err := r.store.Find(q.UUID)
+	p, err := r.find(q.UUID)
 	if err != nil {
 		return err
 	}
@@ -185,7 +194,7 @@ func (r *realPods) Enter(_ context.Context, q enterRequest) error {
 }
 
 func (r *realPods) Logs(ctx context.Context, q logsRequest, w io.Writer) error {
-	p, err := r.store.Find(q.UUID)
+	p, err := r.find(q.UUID)
 	if err != nil {
 		return err
 	}
@@ -193,7 +202,7 @@ func (r *realPods) Logs(ctx context.Context, q logsRequest, w io.Writer) error {
 }
 
 func (r *realPods) Stop(ctx context.Context, uuid string, force bool) error {
-	p, err := r.store.Find(uuid)
+	p, err := r.find(uuid)
 	if err != nil {
 		return err
 	}
@@ -201,7 +210,7 @@ func (r *realPods) Stop(ctx context.Context, uuid string, force bool) error {
 }
 
 func (r *realPods) Remove(ctx context.Context, uuid string) error {
-	p, err := r.store.Find(uuid)
+	p, err := r.find(uuid)
 	if err != nil {
 		return err
 	}
