@@ -32,7 +32,7 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 		f.Words("Wants", "apps.target")
 	}
 	if p.ExitPolicy == stageabi.ExitAnyFailed {
-		f.Set("FailureAction", "exit")
+		failure(f, props)
 	}
 	for _, pr := range props {
 		if unitSection[pr.Name] {
@@ -85,6 +85,19 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 		}
 	}
 	return f, nil
+}
+
+// failure ends the pod when the app fails. systemd performs FailureAction= even
+// for a failure after which it restarts the unit, but starts OnFailure= only when
+// it has given up.
+func failure(f *unitfile.File, props []appspec.Property) {
+	for _, pr := range props {
+		if pr.Name == "Restart" && pr.Value != "no" {
+			f.Words("OnFailure", failedTarget)
+			return
+		}
+	}
+	f.Set("FailureAction", "exit")
 }
 
 // unitSection are the directives an app may set that stand in [Unit].

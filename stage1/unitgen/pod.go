@@ -68,6 +68,13 @@ func Generate(p Pod) (map[string][]byte, error) {
 	return files, nil
 }
 
+const (
+	failedTarget = "failed.target"
+	// failedStatus has the pod's last program look how apps ended: it is also
+	// what systemd makes of an app that a signal killed.
+	failedStatus = "255"
+)
+
 func unitName(app string) string { return app + ".service" }
 
 // frame returns the units that every pod has.
@@ -95,6 +102,14 @@ func frame(p Pod, apps []string) map[string]*unitfile.File {
 		"shutdown.target":    shutdown,
 		"exit.target":        end,
 		"raket-exit.service": exit,
+	}
+	if p.ExitPolicy == stageabi.ExitAnyFailed {
+		// Wanted by nobody, it stops as soon as it is started.
+		failed := newUnit("An app has failed")
+		failed.Set("StopWhenUnneeded", "yes")
+		failed.Set("SuccessAction", "exit")
+		failed.Set("SuccessActionExitStatus", failedStatus)
+		frame[failedTarget] = failed
 	}
 	if p.ExitPolicy != stageabi.ExitNone {
 		alive := newUnit("An app is alive")

@@ -11,14 +11,17 @@ import (
 const (
 	statusDir = "/raket/status/"
 	exitFile  = statusDir + ".exit"
-	// killedStatus is systemd's exit status for an app that a signal killed.
-	killedStatus = 255
+	// askRecords is systemd's exit status for an app that a signal killed, and
+	// the units' for an app that is not restarted any more.
+	askRecords = 255
+	// notStarted is the exit status for an app whose program was not executed.
+	notStarted = 254
 )
 
 func main() {
 	code := exitCode(os.Args[1:])
-	if code == killedStatus {
-		code = signalCode(statusDir, code)
+	if code == askRecords {
+		code = recordedCode(statusDir, code)
 	}
 	// The time of this file is the time of the pod's end. It is not worth more
 	// than the attempt: the status reaches whoever waits for the pod anyway.
@@ -44,37 +47,50 @@ func exitCode(args []string) int {
 	return 0
 }
 
-// signalCode is 128 and the signal that killed the app which ended last, as a
-// shell has it, or code if none was killed.
-func signalCode(dir string, code int) int {
+// recordedCode is the exit status of the app that failed first, 128 and the
+// signal's number if it was killed; code if no failure is recorded.
+func recordedCode(dir string, code int) int {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return code
 	}
-	var newest int64
+	var first string
 	for _, e := range entries {
 		b, err := os.ReadFile(dir + e.Name())
-		if err != nil {
+		if err != nil || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		var killed bool
-		var signal string
-		for line := range strings.SplitSeq(string(b), "\n") {
-			switch k, v, _ := strings.Cut(line, "="); k {
-			case "code":
-				killed = v == "killed" || v == "dumped"
-			case "status":
-				signal = v
-			}
-		}
-		st, err := e.Info()
-		if err != nil || !killed || st.ModTime().UnixNano() < newest {
-			continue
-		}
-		// TERM is how the other apps of a failing pod end.
-		if n := unix.SignalNum("SIG" + signal); n != 0 && (n != unix.SIGTERM || newest == 0) {
-			newest, code = st.ModTime().UnixNano(), 128+int(n)
+		finished, c, failed := parseRecord(string(b))
+		// Stamps have a fixed form: seconds of ten digits, a dot, nine digits.
+		if failed && (first == "" || finished < first) {
+			first, code = finished, c
 		}
 	}
 	return code
+}
+
+// parseRecord reads what exec -s wrote.
+func parseRecord(text string) (finished string, code int, failed bool) {
+	var kind, status string
+	for line := range strings.SplitSeq(text, "\n") {
+		switch k, v, _ := strings.Cut(line, "="); k {
+		case "result":
+			failed = v != "success"
+		case "code":
+			kind = v
+		case "status":
+			status = v
+		case "finished":
+			finished = v
+		}
+	}
+	switch kind {
+	case "exited":
+		code, _ = strconv.Atoi(status)
+	case "killed", "dumped":
+		code = 128 + int(unix.SignalNum("SIG"+status))
+	default:
+		code = notStarted
+	}
+	return finished, code, failed
 }
