@@ -83,6 +83,9 @@ type Stage1 struct {
 	// Requires names programs that have to be in $PATH, from the annotation
 	// "requires".
 	Requires []string `json:"-"`
+	// Network is the mode of pods for which nobody chose one, from the
+	// annotation "network"; NetNone by default.
+	Network string `json:"-"`
 }
 
 // Path is the absolute path of the executable of an entrypoint.

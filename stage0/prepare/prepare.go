@@ -121,6 +121,9 @@ func (r Request) sandbox(uuid pod.UUID) stageabi.Sandbox {
 		Log:        stageabi.LogMode(r.Pod.Log),
 		Stage1:     r.Stage1,
 	}
+	if r.Stage1.Network != "" {
+		s.Network.Mode = r.Stage1.Network
+	}
 	if s.ExitPolicy == "" {
 		s.ExitPolicy = stageabi.ExitAnyFailed
 	}

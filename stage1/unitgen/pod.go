@@ -70,9 +70,11 @@ func Generate(p Pod) (map[string][]byte, error) {
 
 const (
 	failedTarget = "failed.target"
-	// failedStatus has the pod's last program look how apps ended: it is also
-	// what systemd makes of an app that a signal killed.
+	// These have the pod's last program look how apps ended, and say what to
+	// exit with if nothing is recorded: as after a failure, which is also what
+	// systemd makes of an app that a signal killed, and as after none.
 	failedStatus = "255"
+	endedStatus  = "252"
 )
 
 func unitName(app string) string { return app + ".service" }
@@ -115,7 +117,7 @@ func frame(p Pod, apps []string) map[string]*unitfile.File {
 		alive := newUnit("An app is alive")
 		alive.Set("StopWhenUnneeded", "yes")
 		alive.Set("SuccessAction", "exit")
-		alive.Set("SuccessActionExitStatus", "0")
+		alive.Set("SuccessActionExitStatus", endedStatus)
 		frame["apps.target"] = alive
 	}
 	return frame

@@ -11,17 +11,21 @@ import (
 const (
 	statusDir = "/raket/status/"
 	exitFile  = statusDir + ".exit"
-	// askRecords is systemd's exit status for an app that a signal killed, and
-	// the units' for an app that is not restarted any more.
-	askRecords = 255
+	// Exit statuses that ask for the records, which the units and systemd use
+	// (stage1/unitgen): after a failure, and after the end of all apps.
+	afterFailure = 255
+	afterAll     = 252
 	// notStarted is the exit status for an app whose program was not executed.
 	notStarted = 254
 )
 
 func main() {
 	code := exitCode(os.Args[1:])
-	if code == askRecords {
-		code = recordedCode(statusDir, code)
+	switch code {
+	case afterFailure:
+		code = recordedCode(statusDir, afterFailure)
+	case afterAll:
+		code = recordedCode(statusDir, 0)
 	}
 	// The time of this file is the time of the pod's end. It is not worth more
 	// than the attempt: the status reaches whoever waits for the pod anyway.
