@@ -4,7 +4,8 @@ import "golang.org/x/sys/unix"
 
 // Limit leaves the calling thread with the capabilities that a program is meant
 // to have which it executes next: bounding for one of root's, ambient for one of
-// another user's. It needs CAP_SETPCAP to take anything off the bounding set.
+// another user's. It needs CAP_SETPCAP to take anything off the bounding set. It
+// fails if ambient has a capability that the thread does not.
 func Limit(bounding, ambient uint64) error {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
@@ -18,7 +19,8 @@ func Limit(bounding, ambient uint64) error {
 	if err := unix.Capset(&hdr, &data[0]); err != nil {
 		return err
 	}
-	for c := 0; c <= unix.CAP_LAST_CAP; c++ {
+	// A newer kernel may know more capabilities than this program.
+	for c := range 64 {
 		if bounding&(1<<c) != 0 {
 			continue
 		}
@@ -46,7 +48,7 @@ func Limit(bounding, ambient uint64) error {
 	if err := unix.Capset(&hdr, &data[0]); err != nil {
 		return err
 	}
-	for c := 0; c <= unix.CAP_LAST_CAP; c++ {
+	for c := range 64 {
 		if ambient&(1<<c) == 0 {
 			continue
 		}

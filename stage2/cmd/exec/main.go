@@ -33,7 +33,7 @@ func main() {
 		}
 	}
 	if o.record != "" {
-		if err := record(o.record); err != nil {
+		if err := record(statusDir, o.record); err != nil {
 			fail(1, "record how "+strconv.Quote(o.record)+" ended: "+err.Error())
 		}
 		return

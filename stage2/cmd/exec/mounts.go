@@ -81,13 +81,19 @@ func enterRoot(o options) error {
 }
 
 // mountAt mounts a file system of the kernel's, making the mount point if the
-// image has none.
+// image has none. A symbolic link is none: what is mounted through it could be
+// out of reach of protect, by its name, and in reach of the app, by another.
 func mountAt(fstype, target string, flags uintptr, data string) error {
-	err := unix.Mount(fstype, target, fstype, flags, data)
-	if errors.Is(err, unix.ENOENT) {
-		if err = unix.Mkdir(target, 0o755); err == nil {
-			err = unix.Mount(fstype, target, fstype, flags, data)
-		}
+	var st unix.Stat_t
+	err := unix.Lstat(target, &st)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		err = unix.Mkdir(target, 0o755)
+	case err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR:
+		err = unix.ENOTDIR
+	}
+	if err == nil {
+		err = unix.Mount(fstype, target, fstype, flags, data)
 	}
 	return wrap("mount "+target, err)
 }

@@ -13,7 +13,7 @@ import (
 // directory of the pod's on the host's disk.
 const statusDir = "/raket/status/"
 
-// record writes how the app's last run ended, as systemd tells the commands of
+// record writes into dir how the app's last run ended, as systemd tells the commands of
 // ExecStopPost= (systemd.exec, "$EXIT_CODE, $EXIT_STATUS"): a file of lines
 // KEY=VALUE, replaced in one step.
 //
@@ -22,8 +22,9 @@ const statusDir = "/raket/status/"
 //	status=7             the exit status or, of killed and dumped, the signal's name
 //	started=1700000000.000000000
 //	finished=1700000001.000000000
-func record(app string) error {
-	if strings.ContainsAny(app, "/\n") {
+func record(dir, app string) error {
+	// Names with dots are this directory's own.
+	if strings.ContainsAny(app, "/.\n") {
 		return errors.New("not an app's name")
 	}
 	var now unix.Timespec
@@ -45,11 +46,11 @@ func record(app string) error {
 		line("started", stamp(st.Mtim))
 	}
 	line("finished", stamp(now))
-	tmp := statusDir + "." + app
+	tmp := dir + ".new-" + app
 	if err := os.WriteFile(tmp, []byte(b.String()), 0o644); err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, statusDir+app); err != nil {
+	if err := os.Rename(tmp, dir+app); err != nil {
 		return err
 	}
 	if msg := complaint(app, os.Getenv("SERVICE_RESULT"), os.Getenv("EXIT_CODE"), os.Getenv("EXIT_STATUS")); msg != "" {
