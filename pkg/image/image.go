@@ -93,14 +93,7 @@ const appcPrefix = "sha512-"
 // MatchesID reports whether prefix, which may be an ID with its algorithm
 // ("sha512-…", "sha256:…") or bare hex digits, begins one of the image's IDs.
 func (i Image) MatchesID(prefix string) bool {
-	for _, id := range []string{i.ID.String(), i.AppcID} {
-		if id == "" {
-			continue
-		}
-		_, hex, _ := strings.Cut(strings.ReplaceAll(id, ":", "-"), "-")
-		if strings.HasPrefix(id, prefix) || strings.HasPrefix(hex, prefix) {
-			return true
-		}
-	}
-	return false
+	oci, appc := i.ID.String(), i.AppcID
+	return strings.HasPrefix(oci, prefix) || strings.HasPrefix(strings.TrimPrefix(oci, "sha256:"), prefix) ||
+		appc != "" && (strings.HasPrefix(appc, prefix) || strings.HasPrefix(strings.TrimPrefix(appc, appcPrefix), prefix))
 }

@@ -40,21 +40,16 @@ type indexEntry struct {
 func (e indexEntry) name() string   { return e.Annotations[annotationRefName] }
 func (e indexEntry) appcID() string { return e.Annotations[annotationAppcID] }
 
-// readIndex returns index.json parsed and as it is; an empty one where there
-// is none yet.
-func (s *Store) readIndex() (index, []byte, error) {
+// parseIndex reads index.json's content; nil is that of a new store.
+func (s *Store) parseIndex(raw []byte) (index, error) {
 	idx := index{SchemaVersion: 2, MediaType: mediaTypeIndex, Manifests: []indexEntry{}}
-	raw, err := os.ReadFile(s.path("index.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return idx, nil, nil
-	}
-	if err != nil {
-		return idx, nil, fmt.Errorf("read image index: %w", err)
+	if raw == nil {
+		return idx, nil
 	}
 	if err := json.Unmarshal(raw, &idx); err != nil {
-		return idx, nil, fmt.Errorf("parse image index %s: %w", s.path("index.json"), err)
+		return idx, fmt.Errorf("parse image index %s: %w", s.path("index.json"), err)
 	}
-	return idx, raw, nil
+	return idx, nil
 }
 
 // changeIndex replaces index.json by what change makes of it, under its lock.
@@ -65,7 +60,11 @@ func (s *Store) changeIndex(change func(*index) (bool, error)) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	idx, _, err := s.readIndex()
+	raw, err := os.ReadFile(s.path("index.json"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read image index: %w", err)
+	}
+	idx, err := s.parseIndex(raw)
 	if err != nil {
 		return err
 	}
@@ -73,8 +72,7 @@ func (s *Store) changeIndex(change func(*index) (bool, error)) (err error) {
 	if err != nil || !changed {
 		return err
 	}
-	raw, err := json.Marshal(idx)
-	if err != nil {
+	if raw, err = json.Marshal(idx); err != nil {
 		return fmt.Errorf("write image index: %w", err)
 	}
 	s.step("write index")

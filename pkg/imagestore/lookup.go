@@ -19,48 +19,43 @@ import (
 //
 // The error wraps ErrNotFound or, with the candidates, ErrAmbiguous.
 func (s *Store) Lookup(ref image.Ref) (image.Image, error) {
-	idx, _, err := s.readIndex()
+	images, err := s.load()
 	if err != nil {
 		return image.Image{}, err
 	}
-	var found []indexEntry
+	var found []image.Image
 	switch ref.Transport {
 	case image.ByID:
-		found = idx.byID(ref.ID)
+		found = byID(images, ref.ID)
 	case image.ByName:
-		found = idx.byName(ref.Name)
+		found = byName(images, ref.Name)
 		if len(found) == 0 && isIDPrefix(ref.Name) {
-			found = idx.byID(ref.Name)
+			found = byID(images, ref.Name)
 		}
 	default:
-		found = idx.byExactName(ref.String())
+		name := ref.String()
+		found = filter(images, func(i image.Image) bool { return slices.Contains(i.Names, name) })
 		if len(found) == 0 && ref.Digest != "" {
-			found = idx.byID(ref.Digest.String())
+			found = byID(images, ref.Digest.String())
 		}
 	}
-	slices.SortStableFunc(found, func(a, b indexEntry) int { return strings.Compare(a.Digest.String(), b.Digest.String()) })
-	ids := slices.CompactFunc(slices.Clone(found), func(a, b indexEntry) bool { return a.Digest == b.Digest })
-	switch len(ids) {
+	switch len(found) {
 	case 0:
 		return image.Image{}, fmt.Errorf("%q: %w", ref, ErrNotFound)
 	case 1:
-		return s.byID(ids[0].Digest)
+		return found[0], s.withLastUsed(found)
 	}
-	return image.Image{}, fmt.Errorf("%q: %w: it may be %s", ref, ErrAmbiguous, candidates(ids))
+	return image.Image{}, fmt.Errorf("%q: %w: it may be %s", ref, ErrAmbiguous, candidates(found))
 }
 
 const maxCandidates = 5
 
-func candidates(entries []indexEntry) string {
+func candidates(images []image.Image) string {
 	var names []string
-	for _, e := range entries[:min(len(entries), maxCandidates)] {
-		name := e.name()
-		if name == "" {
-			name = "an image without a name"
-		}
-		names = append(names, fmt.Sprintf("%s (%s)", name, image.ShortID(image.Image{ID: e.Digest, AppcID: e.appcID()})))
+	for _, i := range images[:min(len(images), maxCandidates)] {
+		names = append(names, fmt.Sprintf("%s (%s)", image.ShortID(i), i.Name()))
 	}
-	if len(entries) > maxCandidates {
+	if len(images) > maxCandidates {
 		names = append(names, "others")
 	}
 	return strings.Join(names, ", ")
@@ -73,37 +68,34 @@ func isIDPrefix(s string) bool {
 	return len(s) >= minBareID && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-func (idx *index) filter(keep func(indexEntry) bool) []indexEntry {
-	var found []indexEntry
-	for _, e := range idx.Manifests {
-		if keep(e) {
-			found = append(found, e)
+func filter(images []image.Image, keep func(image.Image) bool) []image.Image {
+	var found []image.Image
+	for _, i := range images {
+		if keep(i) {
+			found = append(found, i)
 		}
 	}
 	return found
 }
 
-func (idx *index) byID(prefix string) []indexEntry {
-	return idx.filter(func(e indexEntry) bool {
-		return image.Image{ID: e.Digest, AppcID: e.appcID()}.MatchesID(prefix)
-	})
+func byID(images []image.Image, prefix string) []image.Image {
+	return filter(images, func(i image.Image) bool { return i.MatchesID(prefix) })
 }
 
-func (idx *index) byExactName(name string) []indexEntry {
-	return idx.filter(func(e indexEntry) bool { return e.name() == name })
-}
-
-// byName returns the entries of the best rank that has any.
-func (idx *index) byName(bare string) []indexEntry {
-	var found []indexEntry
+// byName returns the images of the best rank that has any.
+func byName(images []image.Image, bare string) []image.Image {
+	var found []image.Image
 	best := noMatch
-	for _, e := range idx.Manifests {
-		rank := matchName(bare, e.name())
+	for _, i := range images {
+		rank := noMatch
+		for _, name := range i.Names {
+			rank = min(rank, matchName(bare, name))
+		}
 		if rank < best {
 			best, found = rank, nil
 		}
 		if rank == best && rank < noMatch {
-			found = append(found, e)
+			found = append(found, i)
 		}
 	}
 	return found

@@ -2,8 +2,6 @@ package imagestore
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +11,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sys/unix"
 
 	"github.com/raket/raket/pkg/atomicfile"
 	"github.com/raket/raket/pkg/image"
@@ -62,7 +61,7 @@ func (s *Store) Commit(ctx context.Context, v image.Verified, origin image.Ref, 
 	if err != nil {
 		return image.Image{}, fmt.Errorf("commit image %s: %w", img.ID, err)
 	}
-	return s.byID(img.ID)
+	return s.Lookup(image.Ref{Transport: image.ByID, ID: img.ID.String()})
 }
 
 // writeRecord keeps the record of an image that is in the store, unless it was
@@ -76,16 +75,23 @@ func (s *Store) writeRecord(img image.Image, known bool) error {
 		if err == nil {
 			img.Imported, img.Origin = old.Imported, old.Origin
 		}
-		if err := os.Remove(s.path("records", listCache)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
 	}
 	raw, err := json.Marshal(img)
 	if err != nil {
 		return fmt.Errorf("write record: %w", err)
 	}
 	s.step("write record")
-	return atomicfile.WriteFile(s.recordPath(img.ID), raw, 0o640)
+	if err := atomicfile.WriteFile(s.recordPath(img.ID), raw, 0o640); err != nil {
+		return err
+	}
+	if !known {
+		return nil
+	}
+	// The index may stay as it is, and with it the list of old records.
+	if err := os.Remove(s.path("records", listCache)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("write record: %w", err)
+	}
+	return nil
 }
 
 func (s *Store) readRecord(id digest.Digest) (image.Image, error) {
@@ -111,31 +117,15 @@ func parseRecord(raw []byte) (image.Image, error) {
 	return img, nil
 }
 
-// byID returns the image of this ID, with its names.
-func (s *Store) byID(id digest.Digest) (image.Image, error) {
-	idx, _, err := s.readIndex()
-	if err != nil {
-		return image.Image{}, err
-	}
-	_, names := idx.names()
-	own, ok := names[id]
-	if !ok {
-		return image.Image{}, fmt.Errorf("%s: %w", id, ErrNotFound)
-	}
-	img, err := s.readRecord(id)
-	if err != nil {
-		return image.Image{}, err
-	}
-	img.Names = own
-	s.setLastUsed(&img)
-	return img, nil
-}
-
-// setLastUsed reads the last use off the record's mtime; Touch sets it.
-func (s *Store) setLastUsed(img *image.Image) {
+// setLastUsed reads the last use off the record's mtime, where Touch put it.
+func setLastUsed(records int, img *image.Image) {
 	img.LastUsed = img.Imported
-	if fi, err := os.Stat(s.recordPath(img.ID)); err == nil && fi.ModTime().After(img.Imported) {
-		img.LastUsed = fi.ModTime().UTC()
+	var st unix.Stat_t
+	if unix.Fstatat(records, hexOf(img.ID)+".json", &st, 0) != nil {
+		return
+	}
+	if used := time.Unix(st.Mtim.Unix()).UTC(); used.After(img.Imported) {
+		img.LastUsed = used
 	}
 }
 
@@ -148,40 +138,47 @@ func (s *Store) Touch(img image.Image) error {
 	return nil
 }
 
-// cachedList is the disposable index file: all records, good for the
-// index.json it has the digest of.
-type cachedList struct {
-	Index  string        `json:"index"`
-	Images []image.Image `json:"images"`
-}
-
 // List returns all images, in order of import. It never waits for a lock.
 func (s *Store) List() ([]image.Image, error) {
-	idx, raw, err := s.readIndex()
+	images, err := s.load()
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(raw)
-	want := hex.EncodeToString(sum[:])
-	var list cachedList
-	if cached, err := os.ReadFile(s.path("records", listCache)); err == nil {
-		if json.Unmarshal(cached, &list) != nil || list.Index != want {
-			list = cachedList{}
-		}
-	}
-	if list.Index == "" {
-		if list, err = s.readAll(idx, want); err != nil {
-			return nil, err
-		}
-	}
-	for i := range list.Images {
-		s.setLastUsed(&list.Images[i])
-	}
-	return list.Images, nil
+	return images, s.withLastUsed(images)
 }
 
-func (s *Store) readAll(idx index, sum string) (cachedList, error) {
-	list := cachedList{Index: sum, Images: []image.Image{}}
+func (s *Store) withLastUsed(images []image.Image) error {
+	records, err := os.Open(s.path("records"))
+	if err != nil {
+		return fmt.Errorf("read image records: %w", err)
+	}
+	for i := range images {
+		setLastUsed(int(records.Fd()), &images[i])
+	}
+	return records.Close()
+}
+
+// load returns all images without their last use, from the disposable index
+// file where that is up to date.
+func (s *Store) load() ([]image.Image, error) {
+	raw, err := os.ReadFile(s.path("index.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return []image.Image{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read image index: %w", err)
+	}
+	sum := image.Sum(raw).String()
+	if cached, err := os.ReadFile(s.path("records", listCache)); err == nil {
+		if images, ok := decodeList(cached, sum); ok {
+			return images, nil
+		}
+	}
+	idx, err := s.parseIndex(raw)
+	if err != nil {
+		return nil, err
+	}
+	images := []image.Image{}
 	order, names := idx.names()
 	for _, id := range order {
 		img, err := s.readRecord(id)
@@ -189,15 +186,13 @@ func (s *Store) readAll(idx index, sum string) (cachedList, error) {
 			continue // removed since index.json was read
 		}
 		if err != nil {
-			return list, err
+			return nil, err
 		}
 		img.Names = names[id]
-		list.Images = append(list.Images, img)
+		images = append(images, img)
 	}
-	slices.SortStableFunc(list.Images, func(a, b image.Image) int { return a.Imported.Compare(b.Imported) })
-	if raw, err := json.Marshal(list); err == nil && len(list.Images) > 1 {
-		// Who may not write here reads slowly, and right.
-		_ = atomicfile.Write(s.path("records", listCache), raw, 0o640, atomicfile.Options{NoSync: true})
-	}
-	return list, nil
+	slices.SortStableFunc(images, func(a, b image.Image) int { return a.Imported.Compare(b.Imported) })
+	// Who may not write here reads slowly, and right.
+	_ = atomicfile.Write(s.path("records", listCache), encodeList(sum, images), 0o640, atomicfile.Options{NoSync: true})
+	return images, nil
 }
