@@ -17,13 +17,7 @@ func ForApp(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spec) 
 		Lowers: a.Lowers,
 		Upper:  filepath.Join(bundle, stageabi.UpperDir),
 		Work:   filepath.Join(bundle, stageabi.WorkDir),
-		Files:  []File{{"/etc/hostname", s.Hostname + "\n"}},
-	}
-	if s.Hosts != nil {
-		r.Files = append(r.Files, File{"/etc/hosts", *s.Hosts})
-	}
-	if s.ResolvConf != nil {
-		r.Files = append(r.Files, File{"/etc/resolv.conf", *s.ResolvConf})
+		Files:  Files(s),
 	}
 	for _, m := range spec.Mounts {
 		if m.Type != "bind" {
@@ -45,4 +39,16 @@ func ForApp(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spec) 
 		r.Binds = append(r.Binds, b)
 	}
 	return r
+}
+
+// Files are the files of every app that tell it its pod's names.
+func Files(s stageabi.Sandbox) []File {
+	files := []File{{"/etc/hostname", s.Hostname + "\n"}}
+	if s.Hosts != nil {
+		files = append(files, File{"/etc/hosts", *s.Hosts})
+	}
+	if s.ResolvConf != nil {
+		files = append(files, File{"/etc/resolv.conf", *s.ResolvConf})
+	}
+	return files
 }

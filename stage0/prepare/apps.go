@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/pod"
@@ -23,7 +25,7 @@ type app struct {
 	section   []byte
 	overrides []appspec.Override
 	lowers    []string // trees, top first; empty without overlay
-	rootfs    string   // where the root was unpacked, without overlay
+	files     *imageFiles
 }
 
 func (a *app) entry() stageabi.App {
@@ -136,11 +138,12 @@ func imageOf(ra *podmanifest.RuntimeApp) string {
 	return ""
 }
 
-// render makes the image's trees, and the app's directory.
-func (r Request) render(ctx context.Context, p *pod.Pod, a *app) error {
+// render makes the image's trees, and the app's directory. Files of images are
+// read once.
+func (r Request) render(ctx context.Context, p *pod.Pod, a *app, read map[digest.Digest]*imageFiles) error {
 	dir := stageabi.AppPath(p.Dir(), a.name)
-	a.rootfs = filepath.Join(dir, stageabi.RootfsDir)
-	dirs := []string{a.rootfs}
+	rootfs := filepath.Join(dir, stageabi.RootfsDir)
+	dirs := []string{rootfs}
 	if !r.Pod.NoOverlay {
 		dirs = append(dirs, filepath.Join(dir, stageabi.UpperDir), filepath.Join(dir, stageabi.WorkDir))
 	}
@@ -149,13 +152,30 @@ func (r Request) render(ctx context.Context, p *pod.Pod, a *app) error {
 			return err
 		}
 	}
-	if err := r.Images.Touch(a.img); err != nil {
-		return err
-	}
-	if r.Pod.NoOverlay {
-		return r.Images.UnpackInto(ctx, a.rootfs, a.img)
+	known := read[a.img.ID]
+	if known == nil {
+		if err := r.Images.Touch(a.img); err != nil {
+			return err
+		}
 	}
 	var err error
-	a.lowers, err = r.Images.Render(ctx, a.img)
-	return err
+	switch {
+	case r.Pod.NoOverlay:
+		if err = r.Images.UnpackInto(ctx, rootfs, a.img); err == nil && known == nil {
+			known, err = r.read(ctx, a.img, []string{rootfs})
+		}
+	case known == nil:
+		var lowers []string
+		if lowers, err = r.Images.Render(ctx, a.img); err == nil {
+			known, err = r.read(ctx, a.img, lowers)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	read[a.img.ID], a.files = known, known
+	if !r.Pod.NoOverlay {
+		a.lowers = known.stack
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/sys/unix"
 
 	"github.com/raket/raket/pkg/appspec"
@@ -89,8 +90,9 @@ func (r Request) fill(ctx context.Context, p *pod.Pod, apps []app, manifest *pod
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
+	read := map[digest.Digest]*imageFiles{}
 	for i := range apps {
-		if err := r.render(ctx, p, &apps[i]); err != nil {
+		if err := r.render(ctx, p, &apps[i], read); err != nil {
 			return fmt.Errorf("app %s: %w", apps[i].name, err)
 		}
 		s.Apps = append(s.Apps, apps[i].entry())

@@ -21,10 +21,8 @@ const maxUserFile = 1 << 20
 
 // spec makes an app's spec, with its mounts.
 func (r Request) spec(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (*appspec.Spec, error) {
-	config, err := r.Images.Config(context.Background(), a.img)
-	if err != nil {
-		return nil, err
-	}
+	config := a.files.config
+	var err error
 	var made *appspec.App
 	if a.img.Kind == image.Appc {
 		made, err = appspec.FromAppc(config)
@@ -53,39 +51,47 @@ func (r Request) spec(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (*apps
 			return nil, err
 		}
 	}
-	root, err := a.root()
-	if err != nil {
-		return nil, err
-	}
-	spec, err := made.Resolve(root)
+	spec, err := made.Resolve(a.root())
 	if errors.Is(err, appspec.ErrNoCommand) {
 		return nil, fmt.Errorf("%w: say what to execute with --exec", err)
 	}
 	return spec, err
 }
 
-// root is what resolving the spec has to know of the app's files.
-func (a *app) root() (appspec.Root, error) {
-	stack := a.lowers
-	if len(stack) == 0 {
-		stack = []string{a.rootfs}
+// imageFiles are what apps of one image have in common.
+type imageFiles struct {
+	config []byte
+	stack  []string // of directories, top first
+	users  appspec.UserFiles
+}
+
+// read reads the files of an image whose root is stack.
+func (r Request) read(ctx context.Context, img image.Image, stack []string) (*imageFiles, error) {
+	config, err := r.Images.Config(ctx, img)
+	if err != nil {
+		return nil, err
 	}
-	root := appspec.Root{
+	f := &imageFiles{config: config, stack: stack}
+	if f.users.Passwd, err = userFile(stack, "/etc/passwd"); err != nil {
+		return nil, err
+	}
+	f.users.Group, err = userFile(stack, "/etc/group")
+	return f, err
+}
+
+// root is what resolving the spec has to know of the app's files.
+func (a *app) root() appspec.Root {
+	return appspec.Root{
+		Users: a.files.users,
 		Owner: func(path string) (uint32, uint32, error) {
-			st, err := tree.Stat(stack, path)
+			st, err := tree.Stat(a.files.stack, path)
 			return st.UID, st.GID, err
 		},
 		Executable: func(path string) bool {
-			st, err := tree.Stat(stack, path)
+			st, err := tree.Stat(a.files.stack, path)
 			return err == nil && st.Mode.IsRegular() && st.Mode&0o111 != 0
 		},
 	}
-	var err error
-	if root.Users.Passwd, err = userFile(stack, "/etc/passwd"); err != nil {
-		return root, err
-	}
-	root.Users.Group, err = userFile(stack, "/etc/group")
-	return root, err
 }
 
 func userFile(stack []string, path string) ([]byte, error) {

@@ -202,7 +202,11 @@ func (p *pod) mount() error {
 		return err
 	}
 	root := filepath.Join(p.dir, rootDir)
-	binds := []bind{{"/usr", "usr", true}, {filepath.Join(p.stage1, "rootfs", "bin"), "raket/bin", true}}
+	binds := []bind{
+		{"/usr", "usr", true},
+		{filepath.Join(p.stage1, "rootfs", "bin"), "raket/bin", true},
+		{filepath.Join(p.dir, stageabi.AppsDir), unitgen.AppsPath, false},
+	}
 	for _, name := range usrLinks {
 		if st, err := os.Lstat("/" + name); err == nil && st.IsDir() {
 			binds = append(binds, bind{"/" + name, name, true})
@@ -219,27 +223,31 @@ func (p *pod) mount() error {
 			return err
 		}
 	}
+	return p.mountApps()
+}
+
+// commonDir, in the pod's directory, is a layer of all its apps.
+const commonDir = "common"
+
+// mountApps assembles the roots of the apps where the pod's root has them: the
+// directory of the apps is a mount there.
+func (p *pod) mountApps() error {
+	common := filepath.Join(p.dir, commonDir)
+	if err := approot.WriteCommon(common, approot.Files(p.sandbox)); err != nil {
+		return fmt.Errorf("make the layer of all apps: %w", err)
+	}
 	for i, a := range p.sandbox.Apps {
-		if err := p.mountApp(root, a, p.specs[i]); err != nil {
+		r := approot.ForApp(p.dir, p.sandbox, a, p.specs[i])
+		r.Target = filepath.Join(p.dir, rootDir, unitgen.AppsPath, a.Name, stageabi.RootfsDir)
+		err := r.UseCommon(common)
+		if err == nil {
+			err = r.Mount()
+		}
+		if err != nil {
 			return fmt.Errorf("app %s: %w", a.Name, err)
 		}
 	}
 	return nil
-}
-
-func (p *pod) mountApp(root string, a stageabi.App, spec *appspec.Spec) error {
-	target := filepath.Join(root, unitgen.AppsPath, a.Name, "rootfs")
-	if err := os.MkdirAll(target, 0o755); err != nil {
-		return err
-	}
-	r := approot.ForApp(p.dir, p.sandbox, a, spec)
-	if len(r.Lowers) == 0 {
-		if err := (bind{r.Target, filepath.Join("raket/apps", a.Name, "rootfs"), false}).mount(root); err != nil {
-			return err
-		}
-	}
-	r.Target = target
-	return r.Mount()
 }
 
 // bind mounts something of the host's in the pod's root, without what is
