@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/appc/spec/schema"
 	"github.com/opencontainers/go-digest"
@@ -141,13 +142,48 @@ func findManifest(r io.Reader) ([]byte, error) {
 	return manifest, nil
 }
 
+// validate holds the manifest against the appc schema, but for isolators: the
+// module panics on some and takes unbounded time for others. They are judged
+// where a pod is prepared, which is also where one becomes an app's.
 func validate(manifest []byte) error {
+	doc, err := without(manifest, "app", func(app json.RawMessage) (json.RawMessage, error) {
+		return without(app, "isolators", nil)
+	})
+	if err != nil {
+		return fmt.Errorf("bad image manifest: %w", err)
+	}
 	var m schema.ImageManifest
-	if err := json.Unmarshal(manifest, &m); err != nil {
+	if err := json.Unmarshal(doc, &m); err != nil {
 		return fmt.Errorf("bad image manifest: %w", err)
 	}
 	if len(m.Dependencies) > 0 {
 		return fmt.Errorf("it depends on %q: images with dependencies are not supported", m.Dependencies[0].ImageName)
 	}
 	return nil
+}
+
+// without removes an object's member, or changes it. Names are compared as
+// package json does, without regard to case.
+func without(doc json.RawMessage, name string, change func(json.RawMessage) (json.RawMessage, error)) (json.RawMessage, error) {
+	if string(doc) == "null" {
+		return doc, nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(doc, &members); err != nil {
+		return nil, err
+	}
+	for key, value := range members {
+		switch {
+		case !strings.EqualFold(key, name):
+		case change == nil:
+			delete(members, key)
+		default:
+			changed, err := change(value)
+			if err != nil {
+				return nil, err
+			}
+			members[key] = changed
+		}
+	}
+	return json.Marshal(members)
 }

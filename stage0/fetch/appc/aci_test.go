@@ -41,6 +41,21 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestIsolatorsAreLeftAlone: the appc module would panic on one of these, and
+// never end on the other.
+func TestIsolatorsAreLeftAlone(t *testing.T) {
+	for _, isolators := range []string{
+		`{"name":"resource/cpu"}`, `{"name":"resource/memory","value":{"limit":"1E999999999"}}`, `{"name":"os/linux/seccomp-retain-set","value":null}`,
+	} {
+		for _, key := range []string{"isolators", "Isolators"} {
+			doc := strings.Replace(manifest, `"labels"`, `"app":{"exec":["/x"],"user":"0","group":"0","`+key+`":[`+isolators+`]},"labels"`, 1)
+			if _, err := read(t, imagetest.Tar(t, imagetest.File{Name: "manifest", Body: doc}), 0); err != nil {
+				t.Errorf("%s: %v", isolators, err)
+			}
+		}
+	}
+}
+
 func TestReadRefuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		raw  []byte
@@ -68,6 +83,8 @@ func TestReadRefuses(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(imagetest.Tar(f, imagetest.File{Name: "rootfs/"}, imagetest.File{Name: "manifest", Body: manifest}))
 	f.Add(imagetest.Gzip(f, imagetest.Tar(f, imagetest.File{Name: "manifest", Body: manifest})))
+	withApp := strings.Replace(manifest, `"labels"`, `"app":{"exec":["/x"],"user":"0","group":"0","isolators":[{"name":"resource/cpu","value":{"limit":"1"}}],"mountPoints":[{"name":"a","path":"/a"}],"ports":[{"name":"p","port":80,"protocol":"tcp"}]},"annotations":[{"name":"created","value":"x"}],"labels"`, 1)
+	f.Add(imagetest.Tar(f, imagetest.File{Name: "manifest", Body: withApp}))
 	f.Add([]byte("BZh9"))
 	f.Add([]byte("\xfd7zXZ\x00"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
