@@ -3,6 +3,8 @@
 PREFIX  ?= /usr/local
 DESTDIR ?=
 GO      ?= go
+LIBDIR  = $(DESTDIR)$(PREFIX)/lib
+SHARE   = $(DESTDIR)$(PREFIX)/share
 
 # The one place the version comes from. The commit is what the Go tool records by itself.
 VERSION := $(shell cat VERSION)
@@ -15,7 +17,7 @@ FUNCTIONAL = ./tests/...
 CHECKS     = -step 'gofmt=dist/check.sh gofmt' -step 'vet=dist/check.sh vet' -step 'staticcheck=dist/check.sh staticcheck'
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build check test itest install clean
+.PHONY: help deps build demo check test itest bench man install clean
 
 help: ## print this
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,22 +34,42 @@ build: ## build everything into bin/, where it runs in place
 		for e in run enter stop status gc; do ln -sf entry $$i/rootfs/$$e; done; done
 	@echo stage2; mkdir -p bin/stage1/nspawn/rootfs/bin; $(BUILD) -o bin/stage1/nspawn/rootfs/bin/ ./stage2/cmd/...
 
+demo: build ## run a real pod from registry to gc, and check every step of it; needs root
+	@dist/deps.sh demo
+	@tests/demo/demo
+
 check: ## formatting, vet, staticcheck, the direction of imports
 	@dist/deps.sh build
 	@$(COUNT) $(CHECKS) -- ./tests/depcheck
 
-test: build ## the whole suite; functional tests need root and systemd-nspawn, and are skipped without
-	@dist/deps.sh --optional test
+test: build ## the whole suite; functional tests need root, and are skipped without
+	@dist/deps.sh test
 	@$(COUNT) $(CHECKS) -- $(UNIT) -- -p 1 -timeout 20m $(FUNCTIONAL)
 
 itest: build ## the functional tests only; RUN=REGEXP chooses
-	@dist/deps.sh --optional test
+	@dist/deps.sh test
 	@$(COUNT) -- -p 1 -timeout 20m $(if $(RUN),-run '$(RUN)') $(FUNCTIONAL)
 
+bench: build ## raket beside podman and a bare nspawn; see docs/benchmarks.md. ARGS=-quick
+	@dist/deps.sh bench
+	@$(GO) run ./tests/bench $(ARGS)
+
+man: ## make man pages and completions from the command tree
+	$(GO) run ./dist/gen man dist/man
+	$(GO) run ./dist/gen completions dist/completions
+
+# What an uninstalled raket finds beside it, an installed one finds in lib/raket.
 install: build ## install to $(DESTDIR)$(PREFIX)
 	install -D -m755 bin/raket $(DESTDIR)$(PREFIX)/bin/raket
-	install -d $(DESTDIR)$(PREFIX)/lib/raket
-	cp -R --no-dereference --preserve=mode,links bin/stage1 $(DESTDIR)$(PREFIX)/lib/raket/
+	install -d $(LIBDIR)/raket $(LIBDIR)/systemd/system $(SHARE)/doc/raket/examples $(SHARE)/man/man1 $(SHARE)/man/man7
+	cp -R --no-dereference --remove-destination --preserve=mode,links bin/stage1 $(LIBDIR)/raket/
+	install -m644 dist/man/*.1 $(SHARE)/man/man1/
+	install -m644 dist/man/*.7 $(SHARE)/man/man7/
+	install -D -m644 dist/completions/raket.bash $(SHARE)/bash-completion/completions/raket
+	install -D -m644 dist/completions/raket.fish $(SHARE)/fish/vendor_completions.d/raket.fish
+	install -D -m644 dist/completions/_raket $(SHARE)/zsh/site-functions/_raket
+	@set -e; for u in dist/units/*; do case $$u in */raket-*) d=$(LIBDIR)/systemd/system;; *) d=$(SHARE)/doc/raket/examples;; esac; \
+		echo "$$u -> $$d"; sed 's|/usr/local/bin/|$(PREFIX)/bin/|' $$u >$$d/$${u##*/}; chmod 644 $$d/$${u##*/}; done
 
-clean: ## remove bin/
-	rm -rf bin
+clean: ## remove bin/ and out/
+	rm -rf bin out
