@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/raket/raket/pkg/atomicfile"
 	"github.com/raket/raket/pkg/flock"
 	"github.com/raket/raket/pkg/image"
 )
@@ -155,6 +157,16 @@ func (s *Store) dropUnreferenced(kept []image.Image, done *Collected) error {
 	if done.Blobs, done.SizeBytes, err = removeOthers(s.path("blobs", "sha256"), blobs); err != nil {
 		return err
 	}
+	// Of an index.json that was never finished.
+	tmp, err := filepath.Glob(s.path(atomicfile.TempPrefix + "*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range tmp {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("collect: %w", err)
+		}
+	}
 	s.step("hide trees")
 	done.Trees, err = s.trees.Hide(trees)
 	return err
@@ -173,7 +185,7 @@ func removeOthers(dir string, keep map[string]bool) (n int, size int64, err erro
 		if fi, err := e.Info(); err == nil {
 			size += fi.Size()
 		}
-		if err := os.Remove(dir + "/" + e.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return n, size, fmt.Errorf("collect: %w", err)
 		}
 		n++

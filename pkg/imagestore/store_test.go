@@ -3,6 +3,7 @@ package imagestore_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -255,6 +256,36 @@ func TestRenderUnpacksWhatIsMissing(t *testing.T) {
 	var wrong *image.DigestError
 	if _, err := s.Render(t.Context(), img); !errors.As(err, &wrong) {
 		t.Errorf("error %v, want a DigestError", err)
+	}
+}
+
+func TestGCRemovesHalfWrittenFiles(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	s, err := imagestore.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := one(t, "x").Add(t, s, "docker://r.example/x:1")
+	left := []string{"images/.tmp-1", "images/records/.tmp-1", "images/blobs/sha256/.tmp-1", "images/ingest/dead/blob", "trees/.ingest/dead/fs/f"}
+	for _, name := range left {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.GC(imagestore.GCOptions{Grace: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range left {
+		if _, err := os.Lstat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is still there: %v", name, err)
+		}
+	}
+	if err := s.Verify(t.Context(), img); err != nil {
+		t.Error(err)
 	}
 }
 
