@@ -23,9 +23,9 @@ func main() {
 	code := exitCode(os.Args[1:])
 	switch code {
 	case afterFailure:
-		code = recordedCode(statusDir, afterFailure)
+		code = recordedCode(statusDir, afterFailure, false)
 	case afterAll:
-		code = recordedCode(statusDir, 0)
+		code = recordedCode(statusDir, 0, true)
 	}
 	// The time of this file is the time of the pod's end. It is not worth more
 	// than the attempt: the status reaches whoever waits for the pod anyway.
@@ -52,8 +52,10 @@ func exitCode(args []string) int {
 }
 
 // recordedCode is the exit status of the app that failed first, 128 and the
-// signal's number if it was killed; code if no failure is recorded.
-func recordedCode(dir string, code int) int {
+// signal's number if it was killed; code if no failure is recorded. HUP, INT,
+// PIPE and TERM are no failures to systemd: where nobody stopped the apps, signals
+// has them count.
+func recordedCode(dir string, code int, signals bool) int {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return code
@@ -64,9 +66,9 @@ func recordedCode(dir string, code int) int {
 		if err != nil || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		finished, c, failed := parseRecord(string(b))
+		finished, c, killed, failed := parseRecord(string(b))
 		// Stamps have a fixed form: seconds of ten digits, a dot, nine digits.
-		if failed && (first == "" || finished < first) {
+		if (failed || killed && signals) && (first == "" || finished < first) {
 			first, code = finished, c
 		}
 	}
@@ -74,7 +76,7 @@ func recordedCode(dir string, code int) int {
 }
 
 // parseRecord reads what exec -s wrote.
-func parseRecord(text string) (finished string, code int, failed bool) {
+func parseRecord(text string) (finished string, code int, killed, failed bool) {
 	var kind, status string
 	for line := range strings.SplitSeq(text, "\n") {
 		switch k, v, _ := strings.Cut(line, "="); k {
@@ -92,9 +94,9 @@ func parseRecord(text string) (finished string, code int, failed bool) {
 	case "exited":
 		code, _ = strconv.Atoi(status)
 	case "killed", "dumped":
-		code = 128 + int(unix.SignalNum("SIG"+status))
+		killed, code = true, 128+int(unix.SignalNum("SIG"+status))
 	default:
 		code = notStarted
 	}
-	return finished, code, failed
+	return finished, code, killed, failed
 }
