@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"strconv"
 	"strings"
 
 	"github.com/raket/raket/pkg/pod"
@@ -31,15 +30,14 @@ func journal(ctx context.Context, p *pod.Pod, s stageabi.Sandbox, unit string, o
 	if end := p.Exited(); p.State != pod.Running && !end.IsZero() {
 		first = append(first, fmt.Sprintf("--until=@%d", end.Unix()+1))
 	}
-	if o.Lines >= 0 {
-		first = append(first, "--lines="+strconv.Itoa(o.Lines))
+	// What was written before may be on its way still. Only root may ask for it;
+	// others see what has arrived.
+	_ = syncJournal(ctx)
+	r.last = o.Lines
+	if err := r.run(ctx, first...); err != nil || !o.Follow || p.State != pod.Running {
+		return err
 	}
-	if !o.Follow || p.State != pod.Running {
-		return r.run(ctx, first...)
-	}
-	if o.Lines < 0 {
-		first = append(first, "--no-tail")
-	}
+	r.last = -1
 	// journalctl does not end with the pod, and what the pod said last may not
 	// have reached it then.
 	following, cancel := context.WithCancel(ctx)
@@ -48,16 +46,17 @@ func journal(ctx context.Context, p *pod.Pod, s stageabi.Sandbox, unit string, o
 		_ = wait(following, p)
 		cancel()
 	}()
-	if err := r.run(following, append(first, "--follow")...); err != nil || ctx.Err() != nil {
+	if err := r.run(following, r.from(since), "--follow", "--no-tail"); err != nil || ctx.Err() != nil {
 		return err
 	}
-	if err := exec.CommandContext(ctx, "journalctl", "--sync").Run(); err != nil {
+	if err := syncJournal(ctx); err != nil {
 		return fmt.Errorf("read the journal: journalctl --sync: %w", err)
 	}
-	if r.cursor == "" {
-		return r.run(ctx, since)
-	}
-	return r.run(ctx, "--after-cursor="+r.cursor)
+	return r.run(ctx, r.from(since))
+}
+
+func syncJournal(ctx context.Context) error {
+	return exec.CommandContext(ctx, "journalctl", "--sync").Run()
 }
 
 // journalReader prints entries and remembers the last one.
@@ -66,6 +65,17 @@ type journalReader struct {
 	out    io.Writer
 	prefix bool
 	cursor string
+	// last is how many of the last entries to print; negative for all. journalctl
+	// with --since takes --lines for the first ones, up to version 252.
+	last int
+}
+
+// from is where to go on, as an option of journalctl's.
+func (r *journalReader) from(since string) string {
+	if r.cursor == "" {
+		return since
+	}
+	return "--after-cursor=" + r.cursor
 }
 
 // run runs journalctl to its end, or to ctx's, which is no error.
@@ -102,6 +112,7 @@ func (r *journalReader) print(in io.Reader) error {
 	sc := bufio.NewScanner(in)
 	sc.Buffer(nil, maxEntryBytes)
 	out := bufio.NewWriter(r.out)
+	var held []string
 	for sc.Scan() {
 		var e struct {
 			Cursor     string          `json:"__CURSOR"`
@@ -112,16 +123,25 @@ func (r *journalReader) print(in io.Reader) error {
 			return err
 		}
 		r.cursor = e.Cursor
+		line := message(e.Message) + "\n"
 		if r.prefix {
-			fmt.Fprintf(out, "%s: ", e.Identifier)
+			line = e.Identifier + ": " + line
 		}
-		fmt.Fprintf(out, "%s\n", message(e.Message))
+		if r.last >= 0 {
+			held = append(held, line)
+			held = held[max(0, len(held)-r.last):]
+			continue
+		}
+		_, _ = out.WriteString(line) // Flush has its error
 		// Whoever follows sees lines as they come.
 		if err := out.Flush(); err != nil {
 			return err
 		}
 	}
-	return sc.Err()
+	for _, line := range held {
+		_, _ = out.WriteString(line)
+	}
+	return errors.Join(sc.Err(), out.Flush())
 }
 
 // message is a field's text: journalctl writes what is not UTF-8 as numbers.

@@ -49,6 +49,12 @@ func Run(p *pod.Pod, o Options) error {
 			return err
 		}
 	}
+	mode := logMode(s.Log, os.Stdout)
+	if mode == stageabi.LogJournal {
+		if _, err := os.Stat(journalSocket); err != nil {
+			return fmt.Errorf("this host has no journal (%w): use --log=file or --log=console", err)
+		}
+	}
 	path, err := s.Stage1.Path(stageabi.Run)
 	if err != nil {
 		return err
@@ -64,7 +70,7 @@ func Run(p *pod.Pod, o Options) error {
 		return err
 	}
 	env := append(environ(s.Stage1, o.Debug), stageabi.EnvLockFD+"="+strconv.Itoa(fd))
-	argv := []string{path, "--log=" + string(logMode(s.Log, os.Stdout)), string(p.UUID)}
+	argv := []string{path, "--log=" + string(mode), string(p.UUID)}
 	return fmt.Errorf("execute stage1: %w", syscall.Exec(path, argv, env))
 }
 
