@@ -39,6 +39,7 @@ func (s *Store) Lookup(ref image.Ref) (image.Image, error) {
 			found = byID(images, ref.Digest.String())
 		}
 	}
+	found = sameACI(found)
 	switch len(found) {
 	case 0:
 		return image.Image{}, fmt.Errorf("%q: %w", ref, ErrNotFound)
@@ -46,6 +47,17 @@ func (s *Store) Lookup(ref image.Ref) (image.Image, error) {
 		return found[0], s.withLastUsed(found)
 	}
 	return image.Image{}, fmt.Errorf("%q: %w: it may be %s", ref, ErrAmbiguous, candidates(found))
+}
+
+// sameACI makes one image, the newest, of those that are one ACI compressed in
+// several ways: its appc ID, and what it unpacks to, is the same.
+func sameACI(found []image.Image) []image.Image {
+	for _, i := range found {
+		if i.AppcID == "" || i.AppcID != found[0].AppcID {
+			return found
+		}
+	}
+	return found[max(0, len(found)-1):]
 }
 
 const maxCandidates = 5

@@ -326,3 +326,20 @@ func TestFetchFromFiles(t *testing.T) {
 		})
 	}
 }
+
+func TestOneACICompressedTwice(t *testing.T) {
+	needRoot(t)
+	s, _ := openStore(t)
+	dir := t.TempDir()
+	aci := imagetest.Tar(t, imagetest.File{Name: "manifest", Body: `{"acKind":"ImageManifest","acVersion":"0.8.11","name":"example.com/x"}`}, imagetest.File{Name: "rootfs/f", Body: "x"})
+	plain := get(t, s, fetch.Options{Name: write(t, dir+"/p.aci", aci)}, "f", "x")
+	zipped := get(t, s, fetch.Options{Name: write(t, dir+"/z.aci", imagetest.Gzip(t, aci))}, "f", "x")
+	if plain.AppcID != zipped.AppcID || plain.ID == zipped.ID {
+		t.Errorf("IDs %s and %s of %s and %s", plain.ID, zipped.ID, plain.AppcID, zipped.AppcID)
+	}
+	for _, name := range []string{image.ShortID(plain), "example.com/x"} {
+		if img := get(t, s, fetch.Options{Name: name}, "f", "x"); img.ID != zipped.ID {
+			t.Errorf("%q is %s, want the newest", name, img.ID)
+		}
+	}
+}
