@@ -175,12 +175,12 @@ func (r *realPods) Manifest(_ context.Context, uuid string) ([]byte, error) {
 	return p.Manifest()
 }
 
-func (r *realPods) Run(_ context.Context, q runRequest) error {
+func (r *realPods) Run(ctx context.Context, q runRequest) error {
 	p, err := r.find(q.UUID)
 	if err != nil {
 		return err
 	}
-	return launch.Run(p, launch.Options{
+	return launch.Run(ctx, p, launch.Options{
 		Debug: r.Debug, Change: func(s *stageabi.Sandbox) error { return addRunOptions(s, q.Options, hostFiles()) },
 	})
 }

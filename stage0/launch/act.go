@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/raket/raket/pkg/flock"
 	"github.com/raket/raket/pkg/pod"
@@ -25,14 +26,26 @@ func Stop(ctx context.Context, p *pod.Pod, force bool) error {
 	if force {
 		args = append([]string{"--force"}, args...)
 	}
-	if _, err := capture(ctx, p, stageabi.Stop, args...); err != nil {
-		if rerr := p.Refresh(); rerr == nil && p.State != pod.Running {
-			return nil // it ended by itself meanwhile
+	for {
+		if _, err := capture(ctx, p, stageabi.Stop, args...); err != nil {
+			if rerr := p.Refresh(); rerr == nil && p.State != pod.Running {
+				return nil // it ended by itself meanwhile
+			}
+			return err
 		}
-		return err
+		// A pod that is just booting misses the request: its init has no ears yet.
+		// Asking again does no harm.
+		patience, cancel := context.WithTimeout(ctx, askAgain)
+		err := wait(patience, p)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
 	}
-	return wait(ctx, p)
 }
+
+// askAgain is how long a pod may take to stop before it is asked once more.
+const askAgain = 2 * time.Second
 
 // wait returns when no process holds the pod's lock.
 func wait(ctx context.Context, p *pod.Pod) error {

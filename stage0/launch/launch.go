@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,8 +30,10 @@ type Options struct {
 	Change func(*stageabi.Sandbox) error
 }
 
-// Run turns this process into the prepared pod. It returns only with an error.
-func Run(p *pod.Pod, o Options) error {
+// Run turns this process into the prepared pod. It returns only with an error,
+// which is ctx's if that has ended before. From then on a signal has the effect
+// that it has on the pod.
+func Run(ctx context.Context, p *pod.Pod, o Options) error {
 	if p.State != pod.Prepared {
 		return fmt.Errorf("it is %s, not prepared", p.State)
 	}
@@ -61,6 +64,11 @@ func Run(p *pod.Pod, o Options) error {
 	}
 	fd, err := p.Hand()
 	if err != nil {
+		return err
+	}
+	// What came before is in ctx; what comes after ends this process.
+	signal.Reset(os.Interrupt, syscall.SIGTERM)
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := p.ToRun(); err != nil {
