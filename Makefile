@@ -17,7 +17,7 @@ FUNCTIONAL = ./tests/...
 CHECKS     = -step 'gofmt=dist/check.sh gofmt' -step 'vet=dist/check.sh vet' -step 'staticcheck=dist/check.sh staticcheck'
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo check test itest bench man install clean
+.PHONY: help deps build demo demo-host check test itest bench man install clean
 
 help: ## print this
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -34,9 +34,13 @@ build: ## build everything into bin/, where it runs in place
 		for e in run enter stop status gc; do ln -sf entry $$i/rootfs/$$e; done; done
 	@echo stage2; mkdir -p bin/stage1/nspawn/rootfs/bin; $(BUILD) -o bin/stage1/nspawn/rootfs/bin/ ./stage2/cmd/...
 
-demo: build ## run a real pod from registry to gc, and check every step of it; needs root
-	@dist/deps.sh demo
+demo: ## run a real pod from registry to gc, and check every step of it; needs root
+	@dist/deps.sh build demo
+	@$(MAKE) --no-print-directory -j2 build demo-host
 	@tests/demo/demo
+
+demo-host:
+	@tests/demo/demo -prepare
 
 check: ## formatting, vet, staticcheck, the direction of imports
 	@dist/deps.sh build
