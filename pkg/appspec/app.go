@@ -15,6 +15,7 @@ type (
 	Rlimit       = specs.POSIXRlimit
 	Capabilities = specs.LinuxCapabilities
 	Resources    = specs.LinuxResources
+	CPU          = specs.LinuxCPU
 	Seccomp      = specs.LinuxSeccomp
 )
 

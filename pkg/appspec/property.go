@@ -1,6 +1,7 @@
 package appspec
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -60,14 +61,57 @@ func (p Property) check() error {
 	if !utf8.ValidString(p.Value) || strings.ContainsFunc(p.Value, isControl) || strings.HasSuffix(p.Value, `\`) {
 		return fmt.Errorf("property %s: value %q is not one line of a unit file", p.Name, p.Value)
 	}
-	if strings.HasPrefix(p.Name, "Exec") && p.Name != "ExecSearchPath" {
-		prefix := p.Value[:len(p.Value)-len(strings.TrimLeft(p.Value, "\"'@-:+! "))]
-		if strings.ContainsAny(prefix, "+!") {
-			return fmt.Errorf("property %s: value %q: the prefixes + and ! leave the app's root and user", p.Name, p.Value)
+	if p.IsCommand() {
+		if err := checkCommand(p.Value); err != nil {
+			return fmt.Errorf("property %s: value %q: %w", p.Name, p.Value, err)
 		}
 	}
 	return nil
 }
+
+// IsCommand reports whether the value is a command line: for those the value is
+// the prefixes - and :, either or none, and an absolute path with arguments.
+func (p Property) IsCommand() bool {
+	return strings.HasPrefix(p.Name, "Exec") && p.Name != "ExecSearchPath" && p.Name != "ExecPaths"
+}
+
+// checkCommand holds a command line to what can be executed in an app's root and
+// as its user.
+func checkCommand(value string) error {
+	path := strings.TrimLeft(value, "-:")
+	switch quoted := strings.TrimLeft(path, `"'`); {
+	case strings.ContainsAny(value[:len(value)-len(strings.TrimLeft(value, `"'@-:+! `))], "+!"):
+		return errors.New("the prefixes + and ! leave the app's root and user")
+	case !strings.HasPrefix(quoted, "/") || len(path)-len(quoted) > 1:
+		return errors.New("want an absolute path, behind no prefixes but - and :")
+	case holdsSeparator(value):
+		return errors.New("one command each: give the property again for another")
+	}
+	return nil
+}
+
+// holdsSeparator reports whether a command line has ";" as a word of its own,
+// without quotes: another command follows (systemd.service(5), "COMMAND LINES").
+func holdsSeparator(line string) bool {
+	quote := byte(0)
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\\':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == ';' && (i == 0 || isSpace(line[i-1])) && (i+1 == len(line) || isSpace(line[i+1])):
+			return true
+		}
+	}
+	return false
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' }
 
 // RefusedProperty returns why the directive of this name cannot be set as a
 // property of an app, or "" if it can be.

@@ -82,6 +82,13 @@ func (f *File) Exec(key, prefix string, argv []string) {
 	f.addOr(key, value, err)
 }
 
+// ExecRaw is Exec with more of the command line behind argv, in systemd's syntax
+// already, as a user writes it in a unit file. It is held to its line, as with SetRaw.
+func (f *File) ExecRaw(key, prefix string, argv []string, rest string) {
+	value, err := execValue(prefix, argv)
+	f.addOr(key, strings.TrimSpace(value+" "+rest), err)
+}
+
 // Env adds KEY="name=value", for Environment=. Names and values for which
 // [EnvError] is not nil are refused.
 func (f *File) Env(key, name, value string) {

@@ -24,7 +24,7 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 
 	f := unitfile.New()
 	f.Section("Unit")
-	f.Set("Description", a.Image)
+	f.Set("Description", describe(a.Image))
 	f.Set("DefaultDependencies", "no")
 	f.Words("Conflicts", "shutdown.target")
 	f.Words("Before", "shutdown.target")
@@ -35,7 +35,7 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 		failure(f, props)
 	}
 	for _, pr := range props {
-		if unitSection[pr.Name] {
+		if inUnitSection(pr.Name) {
 			f.SetRaw(pr.Name, pr.Value)
 		}
 	}
@@ -78,13 +78,25 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	for _, argv := range post {
 		f.Exec("ExecStopPost", "-", c.wrap(argv))
 	}
-	f.Exec("ExecStopPost", "+", recordCommand(p.Log, a.Name))
 	for _, pr := range props {
-		if !unitSection[pr.Name] {
+		switch {
+		case inUnitSection(pr.Name):
+		case pr.IsCommand():
+			c.property(f, pr)
+		default:
 			f.SetRaw(pr.Name, pr.Value)
 		}
 	}
+	f.Exec("ExecStopPost", "+", c.record(p.Log, a.Name))
 	return f, nil
+}
+
+// describe is text that people read, held to what a unit can hold.
+func describe(text string) string {
+	if quoted := strconv.Quote(text); quoted != `"`+text+`"` || strings.TrimSpace(text) != text {
+		return quoted
+	}
+	return text
 }
 
 // failure ends the pod when the app fails. systemd performs FailureAction= even
@@ -98,14 +110,22 @@ func failure(f *unitfile.File, props []appspec.Property) {
 		}
 	}
 	f.Set("FailureAction", "exit")
+	// Without it an app of which nothing was executed would end the pod with 0.
+	f.Set("FailureActionExitStatus", failedStatus)
 }
 
-// unitSection are the directives an app may set that stand in [Unit].
-var unitSection = map[string]bool{
-	"After": true, "Before": true, "Requires": true, "Wants": true, "BindsTo": true, "PartOf": true, "Upholds": true,
-	"Requisite": true, "PropagatesReloadTo": true, "ReloadPropagatedFrom": true, "OnFailure": true, "OnSuccess": true,
-	"StartLimitIntervalSec": true, "StartLimitBurst": true, "JobTimeoutSec": true, "JobRunningTimeoutSec": true,
-	"PropagatesStopTo": true, "StopPropagatedFrom": true,
+// inUnitSection reports whether a directive that an app may set stands in [Unit]
+// (systemd.unit(5)).
+func inUnitSection(name string) bool {
+	switch name {
+	case "Description", "Documentation", "After", "Before", "Requires", "Requisite", "Wants", "BindsTo", "PartOf", "Upholds", "Conflicts",
+		"OnFailure", "OnFailureJobMode", "OnSuccess", "OnSuccessJobMode", "PropagatesReloadTo", "ReloadPropagatedFrom",
+		"PropagatesStopTo", "StopPropagatedFrom", "JoinsNamespaceOf", "RequiresMountsFor", "WantsMountsFor", "StopWhenUnneeded",
+		"RefuseManualStart", "RefuseManualStop", "IgnoreOnIsolate", "CollectMode", "StartLimitIntervalSec", "StartLimitBurst",
+		"JobTimeoutSec", "JobRunningTimeoutSec", "SurviveFinalKillSignal", "SourcePath":
+		return true
+	}
+	return strings.HasPrefix(name, "Condition") || strings.HasPrefix(name, "Assert")
 }
 
 func propertySet(props []appspec.Property) map[string]bool {
@@ -149,24 +169,39 @@ func limits(f *unitfile.File, spec *appspec.Spec) {
 	if spec.Linux == nil || spec.Linux.Resources == nil {
 		return
 	}
-	if m := spec.Linux.Resources.Memory; m != nil && m.Limit != nil {
+	// Numbers below 1 are the runtime-spec's ways of saying that there is no limit.
+	if m := spec.Linux.Resources.Memory; m != nil && m.Limit != nil && *m.Limit > 0 {
 		f.Set("MemoryMax", strconv.FormatInt(*m.Limit, 10))
 	}
 	if c := spec.Linux.Resources.CPU; c != nil {
-		if c.Quota != nil && c.Period != nil && *c.Period > 0 {
-			percent := float64(*c.Quota) * 100 / float64(*c.Period)
-			f.SetRaw("CPUQuota", strconv.FormatFloat(percent, 'f', 2, 64)+"%")
-		}
-		if c.Shares != nil {
-			// The scale of shares, 2 to 262144, on that of weights, 1 to 10000, as
-			// runtimes do it for cgroup v2.
-			f.Set("CPUWeight", strconv.FormatUint(1+(*c.Shares-2)*9999/262142, 10))
-		}
+		cpu(f, c)
 	}
 	if p := spec.Linux.Resources.Pids; p != nil && p.Limit != nil && *p.Limit > 0 {
 		f.Set("TasksMax", strconv.FormatInt(*p.Limit, 10))
 	}
 }
+
+// cpu sets what an app has of the processors.
+func cpu(f *unitfile.File, c *appspec.CPU) {
+	if c.Quota != nil && *c.Quota > 0 {
+		period := float64(defaultPeriodMicros)
+		if c.Period != nil && *c.Period > 0 {
+			period = float64(*c.Period)
+		}
+		// Two digits are what systemd reads.
+		percent := max(float64(*c.Quota)*100/period, 0.01)
+		f.SetRaw("CPUQuota", strconv.FormatFloat(percent, 'f', 2, 64)+"%")
+	}
+	if c.Shares != nil && *c.Shares > 0 {
+		// The scale of shares, 2 to 262144, on that of weights, 1 to 10000, as
+		// runtimes do it for cgroup v2.
+		shares := min(max(*c.Shares, 2), 262144)
+		f.Set("CPUWeight", strconv.FormatUint(1+(shares-2)*9999/262142, 10))
+	}
+}
+
+// defaultPeriodMicros is the kernel's period for a quota without one.
+const defaultPeriodMicros = 100_000
 
 func rlimit(v uint64) string {
 	if v == ^uint64(0) {

@@ -38,7 +38,7 @@ func newCommand(p Pod, a App, set map[string]bool) command {
 		if a.Spec.Root != nil && a.Spec.Root.Readonly {
 			args = append(args, "-r")
 		}
-		if set["Type"] || set["NotifyAccess"] || set["WatchdogSec"] {
+		if set["Type"] || set["NotifyAccess"] || set["WatchdogSec"] || set["FileDescriptorStoreMax"] {
 			args = append(args, "-n")
 		}
 	}
@@ -49,9 +49,11 @@ func newCommand(p Pod, a App, set map[string]bool) command {
 	if caps == nil {
 		caps = &appspec.Capabilities{}
 	}
-	args = append(args, "-b", mask(caps.Bounding))
-	if len(caps.Ambient) > 0 {
-		args = append(args, "-a", mask(caps.Ambient))
+	if !ownCapabilities(set) {
+		args = append(args, "-b", mask(caps.Bounding))
+		if len(caps.Ambient) > 0 {
+			args = append(args, "-a", mask(caps.Ambient))
+		}
 	}
 	for _, e := range proc.Env {
 		// Names that systemd does not take, and values that no unit can hold.
@@ -71,9 +73,19 @@ func journalArgs(l Log, app string) []string {
 	return []string{"-h", app, "-u", l.HostUnit}
 }
 
-// recordCommand records how an app ended.
-func recordCommand(l Log, app string) []string {
-	return append(append([]string{ExecPath}, journalArgs(l, app)...), "-s", app)
+// record is the command that records how the app ended.
+func (c command) record(l Log, app string) []string {
+	args := append([]string{c.prefix[0]}, journalArgs(l, app)...)
+	if c.systemdRoot {
+		args = append(args, "-p")
+	}
+	return append(args, "-s", app)
+}
+
+// property adds a command line that the app's spec has as a directive.
+func (c command) property(f *unitfile.File, pr appspec.Property) {
+	rest := strings.TrimLeft(pr.Value, "-:")
+	f.ExecRaw(pr.Name, pr.Value[:len(pr.Value)-len(rest)], c.prefix, rest)
 }
 
 func (c command) wrap(argv []string) []string {
@@ -86,18 +98,24 @@ func needsSystemdRoot(set map[string]bool) bool {
 	for name := range set {
 		switch {
 		case strings.HasSuffix(name, "Paths"), strings.HasSuffix(name, "Directory"), strings.HasSuffix(name, "Credential"),
-			strings.HasSuffix(name, "CredentialEncrypted"), strings.HasPrefix(name, "Protect"), strings.HasPrefix(name, "Restrict"),
+			strings.HasSuffix(name, "CredentialEncrypted"), strings.HasSuffix(name, "Images"), strings.HasPrefix(name, "Protect"), strings.HasPrefix(name, "Restrict"),
 			strings.HasPrefix(name, "SystemCall"):
 			return true
 		}
 		switch name {
-		case "PrivateTmp", "PrivateDevices", "PrivateMounts", "PrivatePIDs", "TemporaryFileSystem", "MountFlags", "ProcSubset",
+		case "PrivateTmp", "PrivateDevices", "PrivateUsers", "PrivateMounts", "PrivatePIDs", "TemporaryFileSystem", "MountFlags", "ProcSubset",
 			"LockPersonality", "MemoryDenyWriteExecute", "NoExecPaths", "ExecPaths", "DevicePolicy", "DeviceAllow",
-			"CapabilityBoundingSet", "AmbientCapabilities", "SecureBits", "ImportCredential":
+			"SecureBits", "ImportCredential":
 			return true
 		}
 	}
-	return false
+	return ownCapabilities(set)
+}
+
+// ownCapabilities reports whether directives set the app's capabilities. exec
+// might then not be able to change them, and does not.
+func ownCapabilities(set map[string]bool) bool {
+	return set["CapabilityBoundingSet"] || set["AmbientCapabilities"]
 }
 
 // rootDirectives has systemd enter the app's root.
@@ -125,7 +143,10 @@ func capabilities(f *unitfile.File, a App, systemdRoot bool, set map[string]bool
 	}
 	u := a.Spec.Process.User
 	help := helperCapabilities
-	if systemdRoot {
+	switch {
+	case ownCapabilities(set):
+		help = nil
+	case systemdRoot:
 		help = []string{"CAP_SETPCAP"}
 	}
 	bounding = union(bounding, help)

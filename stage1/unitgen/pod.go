@@ -70,6 +70,8 @@ func Generate(p Pod) (map[string][]byte, error) {
 
 const (
 	failedTarget = "failed.target"
+	// exitUnit has a dot in its name, which no app has.
+	exitUnit = "raket.exit.service"
 	// These have the pod's last program look how apps ended, and say what to
 	// exit with if nothing is recorded: as after a failure, which is also what
 	// systemd makes of an app that a signal killed, and as after none.
@@ -92,18 +94,18 @@ func frame(p Pod, apps []string) map[string]*unitfile.File {
 	shutdown := newUnit("Apps stopped")
 	shutdown.Set("RefuseManualStart", "yes")
 	end := newUnit("End of the pod")
-	end.Words("Requires", "raket-exit.service")
-	end.Words("After", "raket-exit.service")
+	end.Words("Requires", exitUnit)
+	end.Words("After", exitUnit)
 	exit := newUnit("Exit")
 	exit.Words("Requires", "shutdown.target")
 	exit.Words("After", "shutdown.target")
 	exit.Set("SuccessAction", "exit-force")
 
 	frame := map[string]*unitfile.File{
-		"default.target":     pod,
-		"shutdown.target":    shutdown,
-		"exit.target":        end,
-		"raket-exit.service": exit,
+		"default.target":  pod,
+		"shutdown.target": shutdown,
+		"exit.target":     end,
+		exitUnit:          exit,
 	}
 	if p.ExitPolicy == stageabi.ExitAnyFailed {
 		// Wanted by nobody, it stops as soon as it is started.

@@ -33,7 +33,11 @@ func main() {
 		}
 	}
 	if o.record != "" {
-		if err := record(statusDir, o.record); err != nil {
+		root, err := openPodRoot(o.inApp)
+		if err == nil {
+			err = record(root, o.record)
+		}
+		if err != nil {
 			fail(1, "record how "+strconv.Quote(o.record)+" ended: "+err.Error())
 		}
 		return

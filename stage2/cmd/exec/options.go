@@ -16,6 +16,7 @@ type options struct {
 	ambient    uint64
 	env        []string
 	record     string // app whose end is recorded; nothing is executed
+	inApp      bool   // of record: systemd has entered the app's root
 }
 
 // allCapabilities leaves the sets as they are.
@@ -57,6 +58,8 @@ func parse(args []string) (options, []string, error) {
 			o.env = append(o.env, e)
 		case "-s":
 			o.record, err = value()
+		case "-p":
+			o.inApp = true
 		case "-b":
 			o.bounding, err = mask(value())
 		case "-a":

@@ -26,6 +26,7 @@ func TestOptions(t *testing.T) {
 			},
 			argv: []string{"/bin/a", "--", "-R"}},
 		{name: "an app's end needs no program", args: []string{"-s", "web"}, want: options{bounding: allCapabilities, record: "web"}},
+		{name: "an app's end in the app's root", args: []string{"-p", "-s", "web"}, want: options{bounding: allCapabilities, record: "web", inApp: true}},
 		{name: "a value may look like an option", args: []string{"-w", "--", "--", "x"}, want: options{bounding: allCapabilities, workDir: "--"}, argv: []string{"x"}},
 		{name: "no arguments", err: "no program to execute"},
 		{name: "options without a program", args: []string{"-R", "/x"}, err: "no program to execute"},

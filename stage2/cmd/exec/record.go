@@ -9,11 +9,38 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// statusDir is where, in the pod's root, the ends of apps are written; it is a
-// directory of the pod's on the host's disk.
-const statusDir = "/raket/status/"
+// Relative to the pod's root: statusDir is where the ends of apps are written, a
+// directory of the pod's on the host's disk; in unitsDir systemd keeps notes on
+// its units.
+const (
+	statusDir = "raket/status"
+	unitsDir  = "run/systemd/units"
+)
 
-// record writes into dir how the app's last run ended, as systemd tells the commands of
+const pathFlags = unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC
+
+// openPodRoot opens the pod's root: that of this process or, where systemd has
+// entered an app's root, that of process 1, by a view of the processes that is
+// mounted nowhere.
+func openPodRoot(inApp bool) (int, error) {
+	if !inApp {
+		return unix.Open("/", pathFlags, 0)
+	}
+	fs, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return -1, wrap("look at the pod's processes", err)
+	}
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return -1, wrap("look at the pod's processes", err)
+	}
+	proc, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		return -1, wrap("look at the pod's processes", err)
+	}
+	return unix.Openat(proc, "1/root", pathFlags, 0)
+}
+
+// record writes below root, a directory, how the app's last run ended, as systemd tells the commands of
 // ExecStopPost= (systemd.exec, "$EXIT_CODE, $EXIT_STATUS"): a file of lines
 // KEY=VALUE, replaced in one step.
 //
@@ -22,7 +49,7 @@ const statusDir = "/raket/status/"
 //	status=7             the exit status or, of killed and dumped, the signal's name
 //	started=1700000000.000000000
 //	finished=1700000001.000000000
-func record(dir, app string) error {
+func record(root int, app string) error {
 	// Names with dots are this directory's own.
 	if strings.ContainsAny(app, "/.\n") {
 		return errors.New("not an app's name")
@@ -42,21 +69,34 @@ func record(dir, app string) error {
 	line("status", os.Getenv("EXIT_STATUS"))
 	// systemd makes this link at the start of each run of the unit.
 	var st unix.Stat_t
-	if err := unix.Lstat("/run/systemd/units/invocation:"+app+".service", &st); err == nil {
+	if err := unix.Fstatat(root, unitsDir+"/invocation:"+app+".service", &st, unix.AT_SYMLINK_NOFOLLOW); err == nil {
 		line("started", stamp(st.Mtim))
 	}
 	line("finished", stamp(now))
-	tmp := dir + ".new-" + app
-	if err := os.WriteFile(tmp, []byte(b.String()), 0o644); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, dir+app); err != nil {
+	if err := replace(root, app, b.String()); err != nil {
 		return err
 	}
 	if msg := complaint(app, os.Getenv("SERVICE_RESULT"), os.Getenv("EXIT_CODE"), os.Getenv("EXIT_STATUS")); msg != "" {
 		_, _ = unix.Write(2, []byte("raket: "+msg+"\n"))
 	}
 	return nil
+}
+
+// replace writes the app's file, which its readers see whole or not at all.
+func replace(root int, app, text string) error {
+	dir, err := unix.Openat(root, statusDir, pathFlags, 0)
+	if err != nil {
+		return wrap("open "+statusDir, err)
+	}
+	tmp := ".new-" + app
+	fd, err := unix.Openat(dir, tmp, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return wrap("open "+tmp, err)
+	}
+	if _, err := unix.Write(fd, []byte(text)); err != nil { // some hundred bytes: all or nothing
+		return wrap("write "+tmp, err)
+	}
+	return unix.Renameat(dir, tmp, dir, app)
 }
 
 // complaint says how an app failed, among the app's own last words: systemd in

@@ -7,9 +7,20 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/raket/raket/pkg/stageabi"
 )
+
+func openDir(t *testing.T, dir string) int {
+	t.Helper()
+	fd, err := unix.Open(dir, pathFlags, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	return fd
+}
 
 // What exec writes is what stageabi reads.
 func TestRecordsAreReadBack(t *testing.T) {
@@ -24,16 +35,22 @@ func TestRecordsAreReadBack(t *testing.T) {
 		{name: "nothing was executed", result: "resources", want: stageabi.AppStatus{Result: "resources", Code: stageabi.ExitCommand}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			pod := t.TempDir()
+			root := t.TempDir()
+			pod := filepath.Join(root, "raket") // as stageabi sees the pod's directory
 			dir := filepath.Join(pod, stageabi.StatusDir)
-			if err := os.Mkdir(dir, 0o755); err != nil {
+			for _, d := range []string{dir, filepath.Join(root, unitsDir)} {
+				if err := os.MkdirAll(d, 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Symlink("0123", filepath.Join(root, unitsDir, "invocation:exit.service")); err != nil {
 				t.Fatal(err)
 			}
 			t.Setenv("SERVICE_RESULT", tc.result)
 			t.Setenv("EXIT_CODE", tc.code)
 			t.Setenv("EXIT_STATUS", tc.status)
 			before := time.Now()
-			if err := record(dir+"/", "exit"); err != nil {
+			if err := record(openDir(t, root), "exit"); err != nil {
 				t.Fatal(err)
 			}
 			got, err := stageabi.ReadAppStatus(pod, "exit")
@@ -43,7 +60,10 @@ func TestRecordsAreReadBack(t *testing.T) {
 			if got.Finished.Before(before.Truncate(time.Microsecond)) || got.Finished.After(time.Now()) {
 				t.Errorf("finished at %v, recorded since %v", got.Finished, before)
 			}
-			got.Finished = time.Time{}
+			if got.Started.Before(before.Add(-time.Minute)) || got.Started.After(got.Finished) {
+				t.Errorf("started at %v, finished at %v", got.Started, got.Finished)
+			}
+			got.Started, got.Finished = time.Time{}, time.Time{}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Error("(-want +got):\n" + diff)
 			}
@@ -55,9 +75,12 @@ func TestRecordsAreReadBack(t *testing.T) {
 }
 
 func TestNamesThatLeaveTheDirectoryAreNotRecorded(t *testing.T) {
-	dir := t.TempDir() + "/"
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, statusDir), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"../x", ".exit", "..", "a\nb", "a/b"} {
-		if err := record(dir, name); err == nil {
+		if err := record(openDir(t, root), name); err == nil {
 			t.Errorf("%q was recorded", name)
 		}
 	}
