@@ -28,8 +28,11 @@ type Bind struct {
 	Target string // absolute in the root; made if missing
 	// Self binds the target to itself, for a directory that stays writable in a
 	// root that does not. There is no Source.
-	Self      bool
-	ReadOnly  bool
+	Self     bool
+	ReadOnly bool
+	// Devices lets device nodes below a directory work. A file that is a device
+	// always does.
+	Devices   bool
 	Recursive bool // with what is mounted below Source
 }
 
@@ -78,7 +81,11 @@ func (r Root) Mount() (err error) {
 
 func (r Root) mountBase() error {
 	if len(r.Lowers) == 0 {
-		return unix.Mount(r.Target, r.Target, "", unix.MS_BIND|unix.MS_REC, "")
+		if err := unix.Mount(r.Target, r.Target, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return err
+		}
+		// An app that may make device nodes must not be able to use them.
+		return unix.MountSetattr(unix.AT_FDCWD, r.Target, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NODEV})
 	}
 	// Layer paths are long, many, and may hold what separates them: descriptors
 	// are none of these. mount(2) takes one page of options.
@@ -98,7 +105,7 @@ func (r Root) mountBase() error {
 	if len(opts) >= os.Getpagesize() {
 		return fmt.Errorf("too many layers (%d)", len(r.Lowers))
 	}
-	if err := unix.Mount("overlay", r.Target, "overlay", 0, opts); err != nil {
+	if err := unix.Mount("overlay", r.Target, "overlay", unix.MS_NODEV, opts); err != nil {
 		return fmt.Errorf("mount an overlay (does the file system of %s support it? --no-overlay copies instead): %w", r.Upper, err)
 	}
 	return nil
@@ -134,7 +141,14 @@ func (b Bind) mount(root int) (err error) {
 	if err := unix.Mount(b.Source, target, "", flags, ""); err != nil {
 		return err
 	}
-	if !b.ReadOnly {
+	var attr unix.MountAttr
+	if b.ReadOnly {
+		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
+	}
+	if dir && !b.Devices {
+		attr.Attr_set |= unix.MOUNT_ATTR_NODEV
+	}
+	if attr.Attr_set == 0 {
 		return nil
 	}
 	// The descriptor is of what the mount now covers: open the mount itself.
@@ -143,7 +157,6 @@ func (b Bind) mount(root int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, unix.Close(top)) }()
-	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
 	var at uint = unix.AT_EMPTY_PATH
 	if b.Recursive {
 		at |= unix.AT_RECURSIVE

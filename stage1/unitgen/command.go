@@ -1,6 +1,7 @@
 package unitgen
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,14 +46,11 @@ func newCommand(p Pod, a App, set map[string]bool) command {
 	if proc.Cwd != "" && proc.Cwd != "/" {
 		args = append(args, "-w", proc.Cwd)
 	}
-	caps := proc.Capabilities
-	if caps == nil {
-		caps = &appspec.Capabilities{}
-	}
 	if !ownCapabilities(set) {
-		args = append(args, "-b", mask(caps.Bounding))
-		if len(caps.Ambient) > 0 {
-			args = append(args, "-a", mask(caps.Ambient))
+		bounding, ambient := appCapabilities(a, c.systemdRoot)
+		args = append(args, "-b", mask(bounding))
+		if len(ambient) > 0 {
+			args = append(args, "-a", mask(ambient))
 		}
 	}
 	for _, e := range proc.Env {
@@ -137,10 +135,7 @@ func rootDirectives(f *unitfile.File, a App, set map[string]bool) {
 // capabilities limits the app, exec included. Of an app that is not root's,
 // exec has to hold its capabilities in the ambient set.
 func capabilities(f *unitfile.File, a App, systemdRoot bool, set map[string]bool) {
-	var bounding, ambient []string
-	if c := a.Spec.Process.Capabilities; c != nil {
-		bounding, ambient = append(bounding, c.Bounding...), append(ambient, c.Ambient...)
-	}
+	bounding, ambient := appCapabilities(a, systemdRoot)
 	u := a.Spec.Process.User
 	help := helperCapabilities
 	switch {
@@ -159,6 +154,21 @@ func capabilities(f *unitfile.File, a App, systemdRoot bool, set map[string]bool
 	if len(ambient) > 0 && !set["AmbientCapabilities"] {
 		f.Words("AmbientCapabilities", ambient...)
 	}
+}
+
+// appCapabilities are the app's own. In a root that systemd enters, /dev is the
+// pod's, and device nodes work in it: there an app does not get to make any.
+func appCapabilities(a App, systemdRoot bool) (bounding, ambient []string) {
+	c := a.Spec.Process.Capabilities
+	if c == nil {
+		return nil, nil
+	}
+	bounding, ambient = slices.Clone(c.Bounding), slices.Clone(c.Ambient)
+	if systemdRoot {
+		mknod := func(name string) bool { return name == "CAP_MKNOD" }
+		bounding, ambient = slices.DeleteFunc(bounding, mknod), slices.DeleteFunc(ambient, mknod)
+	}
+	return bounding, ambient
 }
 
 func union(a, b []string) []string {

@@ -87,7 +87,7 @@ func enterRoot(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spe
 	r := approot.ForApp(dir, s, a, spec)
 	kernel := make([]approot.Bind, 0, 3+len(r.Binds))
 	for _, d := range [...]string{"/proc", "/sys", "/dev"} {
-		kernel = append(kernel, approot.Bind{Source: d, Target: d, Recursive: true})
+		kernel = append(kernel, approot.Bind{Source: d, Target: d, Recursive: true, Devices: true})
 	}
 	r.Binds = append(kernel, r.Binds...)
 	if err := r.Mount(); err != nil {
