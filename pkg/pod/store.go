@@ -132,12 +132,20 @@ func (s *Store) Find(prefix string) (*Pod, error) {
 	return found, nil
 }
 
-// locked reports whether some process holds the lock of dir.
+// locked reports whether some process holds the lock of dir. The error wraps
+// fs.ErrNotExist if dir is not there, or not any more: a pod that moves on while
+// it is looked at has dropped its lock for that.
 func locked(dir string) (bool, error) {
 	l, err := flock.Open(dir)
 	if err != nil {
 		return false, err
 	}
 	free, err := l.TryShared()
+	if err == nil {
+		var here bool
+		if here, err = l.Is(dir); err == nil && !here {
+			err = fs.ErrNotExist
+		}
+	}
 	return !free, errors.Join(err, l.Close())
 }
