@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/flock"
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/stage0/cli/appargs"
@@ -37,15 +38,16 @@ func openPreparer(s settings) (*realPreparer, error) {
 	return &realPreparer{images, pods}, nil
 }
 
-func (r *realPreparer) Prepare(ctx context.Context, p appargs.Pod, keep bool) (string, error) {
+func (r *realPreparer) Prepare(ctx context.Context, p appargs.Pod, keep bool) (uuid string, err error) {
 	fetchImage := func(ctx context.Context, name string) (image.Image, error) {
 		return r.images.Fetch(ctx, fetchRequest{Name: name, PullPolicy: p.PullPolicy, Quiet: p.Quiet})
 	}
-	stage1, err := r.stage1(ctx, p.Stage1, fetchImage)
+	stage1, lock, err := r.stage1(ctx, p.Stage1, fetchImage)
 	if err != nil {
 		return "", err
 	}
-	uuid, err := prepare.Prepare(ctx, prepare.Request{
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	prepared, err := prepare.Prepare(ctx, prepare.Request{
 		Pods: r.pods.store, Images: r.images.store, Fetch: fetchImage, Stage1: stage1, Pod: p, Now: time.Now(),
 		Durable: keep,
 	})
@@ -53,12 +55,12 @@ func (r *realPreparer) Prepare(ctx context.Context, p appargs.Pod, keep bool) (s
 	if !keep && errors.As(err, &missing) {
 		err = &fault{err: err, code: exitExec} // as when only the kernel finds out
 	}
-	return string(uuid), err
+	return string(prepared), err
 }
 
 // stage1 finds the flavour that was asked for, on the command line or in the
 // configuration.
-func (r *realPreparer) stage1(ctx context.Context, asked appargs.Stage1, fetchImage func(context.Context, string) (image.Image, error)) (stageabi.Stage1, error) {
+func (r *realPreparer) stage1(ctx context.Context, asked appargs.Stage1, fetchImage func(context.Context, string) (image.Image, error)) (stageabi.Stage1, *flock.Lock, error) {
 	cfg := r.pods.Config
 	q := flavour.Request{
 		DataDir: r.pods.DataDir, Store: r.images.store, Name: asked.Name, SearchDirs: flavour.SearchDirs(cfg.Paths.Stage1Images),
@@ -67,7 +69,7 @@ func (r *realPreparer) stage1(ctx context.Context, asked appargs.Stage1, fetchIm
 	case asked.Path != "":
 		img, err := fetchImage(ctx, asked.Path)
 		if err != nil {
-			return stageabi.Stage1{}, fmt.Errorf("stage1 %q: %w", asked.Path, err)
+			return stageabi.Stage1{}, nil, fmt.Errorf("stage1 %q: %w", asked.Path, err)
 		}
 		q.Image = &img
 	case asked.FromDir != "" && strings.Contains(asked.FromDir, "/"):

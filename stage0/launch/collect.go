@@ -34,56 +34,68 @@ func Collect(ctx context.Context, store *pod.Store, o GCOptions) (Collected, err
 		return done, err
 	}
 	var errs []error
-	inUse := map[string]bool{}
 	for _, p := range pods {
-		kept, err := collectOne(ctx, p, o, &done)
-		if err != nil {
+		if err := collectOne(ctx, p, o, &done); err != nil {
 			errs = append(errs, fmt.Errorf("pod %s: %w", p.UUID, err))
-		}
-		if !kept {
-			continue
-		}
-		if s, err := p.Sandbox(); err == nil {
-			inUse[s.Stage1.Dir] = true
 		}
 	}
 	if !o.MarkOnly {
-		errs = append(errs, flavour.Collect(o.DataDir, inUse))
+		errs = append(errs, flavour.Collect(o.DataDir, func() (map[string]bool, error) { return flavours(store) }))
 	}
 	return done, errors.Join(errs...)
 }
 
-// collectOne moves one pod along; kept is false if it is gone.
-func collectOne(ctx context.Context, p *pod.Pod, o GCOptions, done *Collected) (kept bool, err error) {
+// flavours are the directories of the stage1 images of all pods. A pod that
+// cannot be read needs none: it can only be collected.
+func flavours(store *pod.Store) (map[string]bool, error) {
+	pods, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	dirs := map[string]bool{}
+	for _, p := range pods {
+		s, err := p.Sandbox()
+		if err != nil && p.Refresh() == nil {
+			s, err = p.Sandbox() // it has moved on meanwhile
+		}
+		if err == nil {
+			dirs[s.Stage1.Dir] = true
+		}
+	}
+	return dirs, nil
+}
+
+// collectOne moves one pod along.
+func collectOne(ctx context.Context, p *pod.Pod, o GCOptions, done *Collected) (err error) {
 	switch p.State {
 	case pod.Running, pod.Preparing, pod.Deleting:
-		return true, nil
+		return nil
 	case pod.Prepared:
 		if o.MarkOnly || o.Expire > 0 && o.Now.Sub(p.Changed()) < o.Expire {
-			return true, nil
+			return nil
 		}
 	}
 	if err := p.Lock(); errors.Is(err, pod.ErrBusy) || errors.Is(err, pod.ErrNotFound) {
-		return true, nil
+		return nil
 	} else if err != nil {
-		return true, err
+		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	if p.State == pod.Exited {
 		if err := p.ToExitedGarbage(); err != nil {
-			return true, err
+			return err
 		}
 		done.Marked = append(done.Marked, p.UUID)
 		p.State = pod.ExitedGarbage
 	}
 	if o.MarkOnly || p.State == pod.ExitedGarbage && o.Grace > 0 && o.Now.Sub(p.Marked()) < o.Grace {
-		return true, nil
+		return nil
 	}
 	if err := remove(ctx, p); err != nil {
-		return true, err
+		return err
 	}
 	done.Removed = append(done.Removed, p.UUID)
-	return false, nil
+	return nil
 }
 
 // Remove removes a pod that does not run.

@@ -28,6 +28,7 @@ func runPod(args []string) (int, error) {
 		return 0, errors.New("run: want --log=MODE and the pod's UUID")
 	}
 	runtime.LockOSThread()
+	syscall.Umask(0o022)
 	s, a, spec, err := app()
 	if err != nil {
 		return 0, err

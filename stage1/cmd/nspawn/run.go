@@ -40,6 +40,8 @@ func runPod(args []string) error {
 	}
 	// Namespaces belong to threads; the one that executes nspawn is this one.
 	runtime.LockOSThread()
+	// Users of apps reach their roots through what is made here.
+	syscall.Umask(0o022)
 	p, err := load(args[0], mode)
 	if err != nil {
 		return err

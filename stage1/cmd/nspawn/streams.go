@@ -61,7 +61,8 @@ func relayStream(fd int) (err error) {
 	}
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{relayName}
-	cmd.Stdin, cmd.Stdout = r, os.NewFile(uintptr(fd), "stream")
+	// A file made for the descriptor would close it when collected as garbage.
+	cmd.Stdin, cmd.Stdout = r, []*os.File{1: os.Stdout, 2: os.Stderr}[fd]
 	cmd.Env = []string{}
 	if err := cmd.Start(); err != nil {
 		return err
