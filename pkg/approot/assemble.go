@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -87,33 +88,35 @@ func (r Root) mountBase() error {
 		// An app that may make device nodes must not be able to use them.
 		return unix.MountSetattr(unix.AT_FDCWD, r.Target, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NODEV})
 	}
-	// Layer paths are long, many, and may hold what separates them: descriptors
-	// are none of these. mount(2) takes one page of options.
-	var lower strings.Builder
-	for i, dir := range r.Lowers {
+	// Paths are long, many, and may hold what separates them: descriptors are
+	// none of these. mount(2) takes one page of options; and each program that
+	// looks at the mount table, as Go's do at their start, reads all of them.
+	var opts strings.Builder
+	for i, dir := range append(slices.Clone(r.Lowers), r.Upper, r.Work) {
 		fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return fmt.Errorf("layer %s: %w", dir, err)
 		}
 		defer unix.Close(fd)
-		if i > 0 {
-			lower.WriteByte(':')
+		switch i {
+		case 0:
+			opts.WriteString("lowerdir=")
+		case len(r.Lowers):
+			opts.WriteString(",upperdir=")
+		case len(r.Lowers) + 1:
+			opts.WriteString(",workdir=")
+		default:
+			opts.WriteByte(':')
 		}
-		lower.WriteString("/proc/self/fd/" + strconv.Itoa(fd))
+		opts.WriteString("/proc/self/fd/" + strconv.Itoa(fd))
 	}
-	opts := "lowerdir=" + lower.String() + ",upperdir=" + escape(r.Upper) + ",workdir=" + escape(r.Work)
-	if len(opts) >= os.Getpagesize() {
+	if opts.Len() >= os.Getpagesize() {
 		return fmt.Errorf("too many layers (%d)", len(r.Lowers))
 	}
-	if err := unix.Mount("overlay", r.Target, "overlay", unix.MS_NODEV, opts); err != nil {
+	if err := unix.Mount("overlay", r.Target, "overlay", unix.MS_NODEV, opts.String()); err != nil {
 		return fmt.Errorf("mount an overlay (does the file system of %s support it? --no-overlay copies instead): %w", r.Upper, err)
 	}
 	return nil
-}
-
-// escape escapes what overlayfs and the option parser treat specially.
-func escape(path string) string {
-	return strings.NewReplacer(`\`, `\\`, ",", `\,`, ":", `\:`).Replace(path)
 }
 
 func (b Bind) mount(root int) (err error) {
@@ -125,41 +128,52 @@ func (b Bind) mount(root int) (err error) {
 		}
 		dir = st.Mode&unix.S_IFMT == unix.S_IFDIR
 	}
-	fd, err := makeTarget(root, b.Target, dir)
+	target, err := makeTarget(root, b.Target, dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, unix.Close(fd)) }()
-	target := "/proc/self/fd/" + strconv.Itoa(fd)
+	defer func() { err = errors.Join(err, unix.Close(target)) }()
+	if err := notRoot(root, target); err != nil {
+		return err
+	}
+	tree, err := b.copyMount(target)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unix.Close(tree)) }()
+	return unix.MoveMount(tree, "", target, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH)
+}
+
+// copyMount returns a detached mount of the source or, of Self, of the target.
+func (b Bind) copyMount(target int) (tree int, err error) {
+	var flags uint = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
+	if b.Recursive {
+		flags |= unix.AT_RECURSIVE
+	}
 	if b.Self {
-		b.Source = target
+		tree, err = unix.OpenTree(target, "", flags|unix.AT_EMPTY_PATH)
+	} else {
+		tree, err = unix.OpenTree(unix.AT_FDCWD, b.Source, flags)
 	}
-	flags := uintptr(unix.MS_BIND)
-	if b.Recursive {
-		flags |= unix.MS_REC
+	if err != nil || !b.ReadOnly {
+		return tree, err
 	}
-	if err := unix.Mount(b.Source, target, "", flags, ""); err != nil {
+	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
+	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|flags&unix.AT_RECURSIVE, &attr); err != nil {
+		return -1, errors.Join(err, unix.Close(tree))
+	}
+	return tree, nil
+}
+
+// notRoot refuses a mount on the root itself, which would put a volume in its
+// place and leave what follows below the volume.
+func notRoot(root, target int) error {
+	var a, b unix.Stat_t
+	if err := errors.Join(unix.Fstat(root, &a), unix.Fstat(target, &b)); err != nil {
 		return err
 	}
-	var attr unix.MountAttr
-	if b.ReadOnly {
-		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
+	if a.Dev == b.Dev && a.Ino == b.Ino {
+		return errors.New("it is the root itself")
 	}
-	if dir && !b.Devices {
-		attr.Attr_set |= unix.MOUNT_ATTR_NODEV
-	}
-	if attr.Attr_set == 0 {
-		return nil
-	}
-	// The descriptor is of what the mount now covers: open the mount itself.
-	top, err := openIn(root, b.Target, unix.O_PATH, 0)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, unix.Close(top)) }()
-	var at uint = unix.AT_EMPTY_PATH
-	if b.Recursive {
-		at |= unix.AT_RECURSIVE
-	}
-	return unix.MountSetattr(top, "", at, &attr)
+	return nil
 }

@@ -74,6 +74,9 @@ func ParseAppStatus(r io.Reader) (AppStatus, error) {
 			return s, fmt.Errorf("exit status %q is not a number from 0 to 255", status)
 		}
 		s.Code = int(n)
+		if n == 0 && s.Result != "success" {
+			s.Code = ExitCommand // it ended before it was ready, say
+		}
 	case "killed", "dumped":
 		s.Signal = status
 		s.Code = 128 + signalNumber(status)

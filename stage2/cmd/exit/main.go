@@ -15,13 +15,18 @@ const (
 	// (stage1/unitgen): after a failure, and after the end of all apps.
 	afterFailure = 255
 	afterAll     = 252
-	// notStarted is the exit status for an app whose program was not executed.
+	// notStarted is the exit status for an app that failed without one of its own.
 	notStarted = 254
 )
 
 func main() {
 	code := exitCode(os.Args[1:])
 	switch code {
+	case 0:
+		// systemd passes on the 0 of an app that failed all the same.
+		if recordedCode(statusDir, 0, false) == notStarted {
+			code = notStarted
+		}
 	case afterFailure:
 		code = recordedCode(statusDir, afterFailure, false)
 	case afterAll:
@@ -92,7 +97,9 @@ func parseRecord(text string) (finished string, code int, killed, failed bool) {
 	}
 	switch kind {
 	case "exited":
-		code, _ = strconv.Atoi(status)
+		if code, _ = strconv.Atoi(status); failed && code == 0 {
+			code = notStarted // it ended before it was ready, or was too slow to stop
+		}
 	case "killed", "dumped":
 		killed, code = true, 128+int(unix.SignalNum("SIG"+status))
 	default:
