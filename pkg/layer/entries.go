@@ -209,12 +209,12 @@ func (a *applier) erase(dir, base, name string) error {
 		}
 		return nil
 	}
-	parent, err := a.root.dir(dir)
-	if err != nil {
+	if _, err := a.root.dir(dir); err != nil {
 		return nil //nolint:nilerr // nothing there, nothing to hide
 	}
 	a.root.flush()
-	if parent, err = a.root.dir(dir); err != nil {
+	parent, err := a.root.dir(dir)
+	if err != nil {
 		return err
 	}
 	if err := removeTree(parent, base); err != nil && !errors.Is(err, unix.ENOENT) {

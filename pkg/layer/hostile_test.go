@@ -63,7 +63,6 @@ type entry struct {
 	name, link, body string
 	kind             byte // a regular file by default
 	mode             int64
-	size             int64 // instead of the body's
 	uid              int
 	pax              map[string]string
 }

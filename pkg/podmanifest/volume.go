@@ -132,7 +132,7 @@ func checkPath(p string) error {
 	}
 	for part := range strings.SplitSeq(p, "/") {
 		if part == ".." {
-			return fmt.Errorf("%q holds ..", p)
+			return fmt.Errorf("%q has a part \"..\" in it", p)
 		}
 	}
 	return nil

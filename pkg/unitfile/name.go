@@ -34,7 +34,7 @@ func EscapePath(p string) (string, error) {
 	}
 	for part := range strings.SplitSeq(p, "/") {
 		if part == ".." {
-			return "", fmt.Errorf("path %q holds ..", p)
+			return "", fmt.Errorf("path %q has a part \"..\" in it", p)
 		}
 	}
 	p = path.Clean(p)

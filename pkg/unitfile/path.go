@@ -65,7 +65,7 @@ func pathError(path string) error {
 	}
 	for part := range strings.SplitSeq(path, "/") {
 		if part == ".." {
-			return fmt.Errorf("path %q holds ..", path)
+			return fmt.Errorf("path %q has a part \"..\" in it", path)
 		}
 		if len(part) > 255 {
 			return fmt.Errorf("path %q holds a name longer than 255 bytes: %w", path, ErrInexpressible)
