@@ -119,6 +119,9 @@ func (r Root) mountBase() error {
 	return nil
 }
 
+// mount attaches a copy of the source's mount. The copy is finished before it is
+// attached, and the target is resolved once: other processes may be at work in
+// the volumes that lead to it.
 func (b Bind) mount(root int) (err error) {
 	dir := true
 	if !b.Self {
@@ -133,10 +136,10 @@ func (b Bind) mount(root int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, unix.Close(target)) }()
-	if err := notRoot(root, target); err != nil {
+	if err := checkTarget(root, target, dir); err != nil {
 		return err
 	}
-	tree, err := b.copyMount(target)
+	tree, err := b.copyMount(target, dir)
 	if err != nil {
 		return err
 	}
@@ -145,7 +148,7 @@ func (b Bind) mount(root int) (err error) {
 }
 
 // copyMount returns a detached mount of the source or, of Self, of the target.
-func (b Bind) copyMount(target int) (tree int, err error) {
+func (b Bind) copyMount(target int, dir bool) (tree int, err error) {
 	var flags uint = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 	if b.Recursive {
 		flags |= unix.AT_RECURSIVE
@@ -155,25 +158,36 @@ func (b Bind) copyMount(target int) (tree int, err error) {
 	} else {
 		tree, err = unix.OpenTree(unix.AT_FDCWD, b.Source, flags)
 	}
-	if err != nil || !b.ReadOnly {
+	var attr unix.MountAttr
+	if b.ReadOnly {
+		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
+	}
+	if dir && !b.Devices {
+		attr.Attr_set |= unix.MOUNT_ATTR_NODEV
+	}
+	if err != nil || attr.Attr_set == 0 {
 		return tree, err
 	}
-	attr := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|flags&unix.AT_RECURSIVE, &attr); err != nil {
 		return -1, errors.Join(err, unix.Close(tree))
 	}
 	return tree, nil
 }
 
-// notRoot refuses a mount on the root itself, which would put a volume in its
-// place and leave what follows below the volume.
-func notRoot(root, target int) error {
-	var a, b unix.Stat_t
-	if err := errors.Join(unix.Fstat(root, &a), unix.Fstat(target, &b)); err != nil {
+// checkTarget refuses a target of another kind than the source, and the root
+// itself: there a volume would be put in its place, and what follows below it.
+func checkTarget(root, target int, dir bool) error {
+	var top, st unix.Stat_t
+	if err := errors.Join(unix.Fstat(root, &top), unix.Fstat(target, &st)); err != nil {
 		return err
 	}
-	if a.Dev == b.Dev && a.Ino == b.Ino {
+	switch isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR; {
+	case st.Dev == top.Dev && st.Ino == top.Ino:
 		return errors.New("it is the root itself")
+	case dir && !isDir:
+		return unix.ENOTDIR
+	case !dir && isDir:
+		return unix.EISDIR
 	}
 	return nil
 }
