@@ -44,7 +44,7 @@ const (
 	SandboxFile  = "sandbox.json" // Sandbox
 	AppsDir      = "apps"         // one directory per app: an OCI bundle
 	SpecFile     = "config.json"  // in an app's directory: its OCI runtime-spec
-	RootfsDir    = "rootfs"       // in an app's directory: its root, empty where layers are stacked
+	RootfsDir    = "rootfs"       // in an app's directory: its root, absent where layers are stacked
 	UpperDir     = "upper"        // in an app's directory: overlay upper directory
 	WorkDir      = "work"         // in an app's directory: overlay work directory
 	VolumesDir   = "volumes"      // volumes of kind empty

@@ -145,7 +145,7 @@ func (r Request) render(ctx context.Context, p *pod.Pod, a *app, read map[digest
 	rootfs := filepath.Join(dir, stageabi.RootfsDir)
 	dirs := []string{rootfs}
 	if !r.Pod.NoOverlay {
-		dirs = append(dirs, filepath.Join(dir, stageabi.UpperDir), filepath.Join(dir, stageabi.WorkDir))
+		dirs = []string{filepath.Join(dir, stageabi.UpperDir), filepath.Join(dir, stageabi.WorkDir)}
 	}
 	for _, d := range dirs {
 		if err := os.MkdirAll(d, 0o755); err != nil {

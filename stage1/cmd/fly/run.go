@@ -91,6 +91,9 @@ func enterRoot(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spe
 		kernel = append(kernel, approot.Bind{Source: d, Target: d, Recursive: true, Devices: true})
 	}
 	r.Binds = append(kernel, r.Binds...)
+	if err := os.MkdirAll(r.Target, 0o755); err != nil {
+		return err
+	}
 	if err := r.Mount(); err != nil {
 		return err
 	}
