@@ -16,22 +16,16 @@ var (
 )
 
 // mountDev fills /dev as the OCI runtime specification's default devices have
-// it (config-linux.md). No file system that an app can write to has working
-// device nodes, or root with CAP_MKNOD would make itself the host's disk: the
-// nodes of /dev are mounts of their own, from a file system that is out of reach.
+// it (config-linux.md).
 func mountDev() error {
+	if err := mountAt("tmpfs", "/dev", unix.MS_NOSUID|unix.MS_NOEXEC|unix.MS_STRICTATIME, "mode=755,size=64k,nr_inodes=64"); err != nil {
+		return err
+	}
 	old := unix.Umask(0)
 	defer unix.Umask(old)
-	loans, err := makeNodes()
-	if err != nil {
-		return err
-	}
-	if err := mountAt("tmpfs", "/dev", apiFlags|unix.MS_STRICTATIME, "mode=755,size=65536k,nr_inodes=4096"); err != nil {
-		return err
-	}
-	for _, l := range loans {
-		if err := l.place(); err != nil {
-			return err
+	for _, n := range nodes {
+		if err := unix.Mknod("/dev/"+n.name, unix.S_IFCHR|0o666, int(unix.Mkdev(n.major, n.minor))); err != nil {
+			return wrap("make /dev/"+n.name, err)
 		}
 	}
 	for _, l := range links {
@@ -39,7 +33,7 @@ func mountDev() error {
 			return wrap("link /dev/"+l[1], err)
 		}
 	}
-	for _, d := range [...]string{"pts", "shm", "mqueue", "raket"} {
+	for _, d := range [...]string{"pts", "shm", "mqueue", "raket", emptyDir[len("/dev/"):]} {
 		if err := unix.Mkdir("/dev/"+d, 0o755); err != nil {
 			return wrap("make /dev/"+d, err)
 		}
@@ -50,22 +44,10 @@ func mountDev() error {
 	return mountAt("mqueue", "/dev/mqueue", apiFlags, "")
 }
 
-// makeNodes makes the device nodes and returns a detached mount of each.
-func makeNodes() ([]loan, error) {
-	if err := mountAt("tmpfs", "/dev", unix.MS_NOSUID|unix.MS_NOEXEC, "mode=755,nr_inodes=16"); err != nil {
-		return nil, err
-	}
-	loans := make([]loan, 0, len(nodes))
-	for _, n := range nodes {
-		path := "/dev/" + n.name
-		if err := unix.Mknod(path, unix.S_IFCHR|0o666, int(unix.Mkdev(n.major, n.minor))); err != nil {
-			return nil, wrap("make "+path, err)
-		}
-		fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-		if err != nil {
-			return nil, wrap("mount "+path, err)
-		}
-		loans = append(loans, loan{fd, path, false})
-	}
-	return loans, wrap("detach the device nodes", unix.Unmount("/dev", unix.MNT_DETACH))
+// sealDev makes /dev itself read-only. It is the one file system of the app's on
+// which device nodes work, and root with CAP_MKNOD would make itself the host's
+// disk there. What is mounted below it stays as it is.
+func sealDev() error {
+	flags := uintptr(unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_STRICTATIME)
+	return wrap("make /dev read-only", unix.Mount("", "/dev", "", flags, ""))
 }

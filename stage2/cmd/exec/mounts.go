@@ -16,6 +16,9 @@ var (
 	maskedDirs    = [...]string{"/proc/acpi", "/proc/asound", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap"}
 )
 
+// emptyDir covers masked directories.
+const emptyDir = "/dev/raket/empty"
+
 // What the pod lends to the roots of its apps: where it is in the pod's root,
 // and where in the app's.
 const (
@@ -72,6 +75,9 @@ func enterRoot(o options) error {
 		if err := l.place(); err != nil {
 			return err
 		}
+	}
+	if err := sealDev(); err != nil {
+		return err
 	}
 	if o.readOnly {
 		err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, "")
@@ -155,9 +161,8 @@ func protect() error {
 		}
 	}
 	for _, p := range maskedDirs {
-		err := unix.Mount("tmpfs", p, "tmpfs", apiFlags|unix.MS_RDONLY, "nr_inodes=1,size=0")
-		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
-			return wrap("mask "+p, err)
+		if err := bind(emptyDir, p, unix.MS_RDONLY); err != nil {
+			return err
 		}
 	}
 	for _, p := range readOnlyPaths {
