@@ -1,0 +1,125 @@
+package functional
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// lasting waits forever and ends at once when it is asked to; a shell's trap runs between its
+// commands only, so it waits in a builtin.
+const lasting = `trap 'echo bye; exit 0' TERM; echo up; sleep 1000 & wait`
+
+// stubborn does not end when it is asked to.
+const stubborn = `trap '' TERM; echo up; while :; do sleep 1000; done`
+
+func TestStopIsOrderly(t *testing.T) {
+	p := newPods(t)
+	dir, flags := p.meeting(t)
+	apps := []app{
+		{name: "polite", script: "trap 'touch /v/asked; exit 0' TERM; echo up; sleep 1000 & wait"},
+		{name: "signal", script: "trap 'touch /v/usr1; exit 0' USR1; trap '' TERM; sleep 1000 & wait; wait", flags: []string{"--stop-signal=SIGUSR1"}},
+	}
+	uuid, unit := p.start(t, flags, apps...)
+	begin := time.Now()
+	p.MustRun(t, "systemctl stop "+unit)
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("stopping took %v", took)
+	}
+	for _, mark := range []string{"asked", "usr1"} {
+		if !p.exists(t, dir+"/"+mark) {
+			t.Errorf("there is no mark %s: the app did not get its own stop signal", mark)
+		}
+	}
+	if got := p.show(t, unit, "Result"); got != "success" {
+		t.Errorf("the unit's result is %s", got)
+	}
+	s := p.status(t, uuid)
+	if s.State != "exited" || s.app("polite") != "exited 0" || s.app("signal") != "exited 0" {
+		t.Errorf("after the stop: %+v", s)
+	}
+}
+
+func TestStopKillsWhatIgnoresIt(t *testing.T) {
+	p := newPods(t)
+	dir, flags := p.meeting(t)
+	uuid, unit := p.start(t, flags,
+		app{name: "polite", script: "trap 'touch /v/asked; exit 0' TERM; sleep 1000 & wait"},
+		app{name: "stubborn", script: stubborn, flags: []string{"--stop-timeout=1s"}})
+	begin := time.Now()
+	p.MustRun(t, "systemctl stop "+unit)
+	if took := time.Since(begin); took < time.Second || took > 5*time.Second {
+		t.Errorf("stopping took %v, want one second and little more", took)
+	}
+	if !p.exists(t, dir+"/asked") {
+		t.Error("the other app was not asked to end")
+	}
+	if s := p.status(t, uuid); s.app("polite") != "exited 0" || s.app("stubborn") != "exited 137" {
+		t.Errorf("the apps are %q and %q", s.app("polite"), s.app("stubborn"))
+	}
+}
+
+func TestStopFromOutsideTheUnit(t *testing.T) {
+	p := newPods(t)
+	for name, tt := range map[string]struct {
+		how    string // %s is the pod
+		script string
+		want   string
+	}{
+		"raket stop asks the apps":                    {"stop %s", lasting, "exited 0"},
+		"raket stop --force kills them":               {"stop --force %s", stubborn, "exited"},
+		"raket stop kills an app when its time is up": {"stop %s", stubborn, "exited 137"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			uuid, unit := p.start(t, nil, app{script: tt.script, flags: []string{"--stop-timeout=1"}})
+			p.WaitFor(t, limit, "journalctl --sync; journalctl -o cat -t app -u "+unit+" | grep -x up")
+			p.MustRun(t, p.cmd()+" "+fmt.Sprintf(tt.how, uuid))
+			if s := p.status(t, uuid); s.State != "exited" || !strings.HasPrefix(s.app("app"), tt.want) {
+				t.Errorf("the pod is %s, the app %q, want %q", s.State, s.app("app"), tt.want)
+			}
+			p.WaitFor(t, limit, "! systemctl is-active -q "+unit)
+		})
+	}
+}
+
+func TestTermToTheProcessIsAnOrderlyStop(t *testing.T) {
+	p := newPods(t)
+	dir, flags := p.meeting(t, "ready")
+	r := p.Run(t, p.cmd()+" "+quote(runLine(flags, app{script: "trap 'echo bye; touch /v/asked; exit 3' TERM; echo up >/v/ready; sleep 1000 & wait"})...)+
+		" >"+dir+"/out & pid=$!; timeout 20 cat "+dir+"/ready; kill $pid; wait $pid; echo $?; cat "+dir+"/out")
+	// Whoever asked for the end has got what they wanted, whatever the app makes of it.
+	if r.Stdout != "up\n0\nbye\n" {
+		t.Errorf("status and output %q; stderr %q", r.Stdout, r.Stderr)
+	}
+}
+
+func TestAKilledAppIsRestartedAndTheOthersStay(t *testing.T) {
+	p := newPods(t)
+	_, unit := p.start(t, nil,
+		app{name: "victim", script: "exec sleep 1000", flags: []string{"--restart=always", "--property=RestartSec=10ms"}},
+		app{name: "other", script: "exec sleep 1000"})
+	victim, other := p.pidOf(t, unit, "victim"), p.pidOf(t, unit, "other")
+	for range 3 {
+		p.MustRun(t, "kill -9 "+victim)
+		victim = p.newPID(t, unit, "victim", victim)
+		if now := p.pidOf(t, unit, "other"); now != other {
+			t.Fatalf("the other app had PID %s and has %s", other, now)
+		}
+	}
+	if got := p.show(t, unit, "ActiveState"); got != "active" {
+		t.Errorf("the unit is %s", got)
+	}
+}
+
+// newPID waits until an app has another PID than old, and returns it.
+func (p *pods) newPID(t *testing.T, unit, app, old string) string {
+	t.Helper()
+	p.WaitFor(t, limit, fmt.Sprintf(`%s; pid=$(for f in $(groups %s | grep /%s.service/); do cat $f; done | sort -n | head -1); [ -n "$pid" ] && [ "$pid" != %q ]`, groupsFunc, unit, app, old))
+	pid := p.pidOf(t, unit, app)
+	if n, err := strconv.Atoi(pid); err != nil || n <= 1 {
+		t.Fatalf("app %s has the PID %q", app, pid)
+	}
+	return pid
+}
