@@ -16,8 +16,8 @@ import (
 	"github.com/raket/raket/pkg/stageabi"
 )
 
-// Stop asks a running pod to end and returns when it has. With force, or as ctx
-// ends, it is killed.
+// Stop asks a running pod to end, or kills it with force, and returns when it has
+// ended. As ctx ends it returns ctx's error and leaves the pod to its ending.
 func Stop(ctx context.Context, p *pod.Pod, force bool) error {
 	if p.State != pod.Running {
 		return fmt.Errorf("%w: it is %s", ErrNotRunning, p.State)

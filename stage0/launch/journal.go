@@ -91,14 +91,20 @@ func (r *journalReader) run(ctx context.Context, args ...string) error {
 		return fmt.Errorf("read the journal: %w", err)
 	}
 	rerr := r.print(pipe)
+	if rerr != nil {
+		// What nobody reads any more would keep it waiting to write.
+		_ = cmd.Process.Kill()
+	}
 	err = cmd.Wait()
 	if ctx.Err() != nil {
 		return nil
 	}
-	if err != nil && complaint.Len() > 0 {
+	if rerr != nil {
+		err = rerr
+	} else if err != nil && complaint.Len() > 0 {
 		err = errors.New(strings.TrimSpace(complaint.String()))
 	}
-	if err = errors.Join(rerr, err); err != nil {
+	if err != nil {
 		return fmt.Errorf("read the journal: %w", err)
 	}
 	return nil

@@ -52,7 +52,7 @@ func Run(ctx context.Context, p *pod.Pod, o Options) error {
 			return err
 		}
 	}
-	mode := logMode(s.Log, os.Stdout)
+	mode := logMode(s.Log, os.Stdout, journalSocket)
 	if mode == stageabi.LogJournal {
 		if _, err := os.Stat(journalSocket); err != nil {
 			return fmt.Errorf("this host has no journal (%w): use --log=file or --log=console", err)
@@ -93,12 +93,13 @@ func environ(s stageabi.Stage1, debug bool) []string {
 // journalSocket is there where the host has a journal.
 const journalSocket = "/run/systemd/journal/stdout"
 
-// logMode decides LogAuto: where the apps' output goes.
-func logMode(asked stageabi.LogMode, stdout *os.File) stageabi.LogMode {
+// logMode decides LogAuto: where the apps' output goes, on a host that has a
+// journal if there is a file named socket.
+func logMode(asked stageabi.LogMode, stdout *os.File, socket string) stageabi.LogMode {
 	if asked != stageabi.LogAuto && asked != "" {
 		return asked
 	}
-	_, err := os.Stat(journalSocket)
+	_, err := os.Stat(socket)
 	journal := err == nil
 	var st unix.Stat_t
 	if err := unix.Fstat(int(stdout.Fd()), &st); err != nil {
