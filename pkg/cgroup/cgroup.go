@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -32,8 +33,14 @@ func Current() (Group, error) {
 		return Group{}, err
 	}
 	defer f.Close()
+	return read(f, mountPoint)
+}
+
+// read reads what proc_pid_cgroup(5) describes, of hierarchies mounted below
+// mount.
+func read(r io.Reader, mount string) (Group, error) {
 	var g Group
-	sc := bufio.NewScanner(f)
+	sc := bufio.NewScanner(r)
 	for sc.Scan() {
 		fields := strings.SplitN(sc.Text(), ":", 3)
 		if len(fields) != 3 {
@@ -42,11 +49,11 @@ func Current() (Group, error) {
 		root := ""
 		switch fields[1] {
 		case "name=systemd":
-			root = filepath.Join(mountPoint, "systemd")
+			root = filepath.Join(mount, "systemd")
 		case "":
-			root = mountPoint
-			if _, err := os.Stat(filepath.Join(mountPoint, "unified")); err == nil {
-				root = filepath.Join(mountPoint, "unified")
+			root = mount
+			if _, err := os.Stat(filepath.Join(mount, "unified")); err == nil {
+				root = filepath.Join(mount, "unified")
 			}
 		default:
 			continue
@@ -121,6 +128,10 @@ func Unit() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return g.unit()
+}
+
+func (g Group) unit() (string, error) {
 	for _, d := range g.dirs {
 		for ; d != "/" && d != mountPoint; d = filepath.Dir(d) {
 			if b := filepath.Base(d); strings.HasSuffix(b, ".service") || strings.HasSuffix(b, ".scope") {

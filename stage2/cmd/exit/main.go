@@ -101,9 +101,20 @@ func parseRecord(text string) (finished string, code int, killed, failed bool) {
 			code = notStarted // it ended before it was ready, or was too slow to stop
 		}
 	case "killed", "dumped":
-		killed, code = true, 128+int(unix.SignalNum("SIG"+status))
+		killed, code = true, 128+signalNumber(status)
 	default:
 		code = notStarted
 	}
 	return finished, code, killed, failed
+}
+
+// signalNumber is the number of a signal by systemd's name for it: without SIG,
+// and a real-time one by its distance from the first that programs may use.
+func signalNumber(name string) int {
+	off, ok := strings.CutPrefix(name, "RTMIN")
+	if !ok {
+		return int(unix.SignalNum("SIG" + name))
+	}
+	n, _ := strconv.Atoi(strings.TrimPrefix(off, "+"))
+	return 34 + n
 }
