@@ -18,6 +18,38 @@ import (
 	"github.com/raket/raket/pkg/stageabi"
 )
 
+// startFile, in the pod's directory, holds when the pod's process was started, as
+// the kernel counts it. Processes of the app's may outlive it, and with them the
+// pod; its number may then be another's.
+const startFile = "start"
+
+// markProcess writes down which process is the pod.
+func markProcess() error {
+	start, err := startTime(os.Getpid())
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(startFile, []byte(start), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(stageabi.PIDFile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644)
+}
+
+// startTime is when a process was started, in ticks since the host's start
+// (proc_pid_stat(5), field 22).
+func startTime(pid int) (string, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return "", err
+	}
+	// The second field may hold anything, but its closing bracket is the last.
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if len(fields) < 20 {
+		return "", fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	}
+	return fields[19], nil
+}
+
 // process opens the pod's process.
 func process() (pidfd, pid int, err error) {
 	b, err := os.ReadFile(stageabi.PIDFile)
@@ -30,6 +62,17 @@ func process() (pidfd, pid int, err error) {
 	pidfd, err = unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return -1, 0, fmt.Errorf("the pod is not running: %w", err)
+	}
+	marked, err := os.ReadFile(startFile)
+	start := ""
+	if err == nil {
+		start, err = startTime(pid)
+	}
+	if err == nil && start != string(marked) {
+		err = errors.New("its process has ended, others of the app's have not")
+	}
+	if err != nil {
+		return -1, 0, errors.Join(fmt.Errorf("the pod is not running: %w", err), unix.Close(pidfd))
 	}
 	return pidfd, pid, nil
 }

@@ -46,7 +46,7 @@ func runPod(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := os.WriteFile(stageabi.PIDFile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+	if err := markProcess(); err != nil {
 		return 0, err
 	}
 	if err := output(stageabi.LogMode(strings.TrimPrefix(args[0], "--log=")), a.Name); err != nil {
