@@ -47,6 +47,9 @@ func inPod(t *testing.T, annotations map[string]string, apps ...string) {
 func start(t *testing.T, script string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", script)
+	// Nothing is ever written to it: reading can be interrupted.
+	_, err := cmd.StdinPipe()
+	must(t, err)
 	out, err := cmd.StdoutPipe()
 	must(t, err, cmd.Start())
 	_, err = bufio.NewReader(out).ReadString('\n')
@@ -57,7 +60,7 @@ func start(t *testing.T, script string) *exec.Cmd {
 }
 
 const (
-	polite   = `trap 'exit 9' TERM; trap 'exit 8' USR1; echo; while :; do read x; done < /dev/zero`
+	polite   = `trap 'exit 9' TERM; trap 'exit 8' USR1; echo; while :; do read x; done`
 	stubborn = `trap '' TERM; echo; exec sleep 1000`
 )
 
