@@ -30,7 +30,7 @@ func main() {
 
 type options struct {
 	raket, out, only    string
-	quick, strict       bool
+	quick, strict, disk bool
 	rounds, fetchRounds int
 	idle                time.Duration
 }
@@ -42,6 +42,7 @@ func runMain(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&o.raket, "raket", "bin/raket", "the program to measure")
 	flags.StringVar(&o.out, "out", "out/bench.json", "where to write the result as JSON")
 	flags.StringVar(&o.only, "only", "", "scenarios to run, separated by commas: "+strings.Join(scenarioNames(), ","))
+	flags.BoolVar(&o.disk, "disk", false, "keep everything on the disk of $TMPDIR instead of in memory")
 	flags.BoolVar(&o.quick, "quick", false, "few rounds, a small image, a short idle window: to see that everything runs, not to quote")
 	flags.BoolVar(&o.strict, "strict", false, "fail when a target is missed")
 	flags.IntVar(&o.rounds, "rounds", 0, "rounds of each scenario (default 10, quick 2)")
@@ -71,6 +72,7 @@ func runMain(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // bench is the set-up that scenarios share.
 type bench struct {
+	mounted  bool // memory is mounted on dir
 	dir      string
 	log      io.Writer
 	plain    *lane // raket, nspawn and small programs
