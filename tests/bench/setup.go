@@ -7,9 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
-	"time"
 )
 
 // libpodParent is where podman's cgroupfs manager puts pods, at the root of each hierarchy.
