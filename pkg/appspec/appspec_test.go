@@ -139,19 +139,19 @@ func TestPropertiesAreInOrderWithEachOfTheirLines(t *testing.T) {
 }
 
 func TestTheExecutableIsFoundAsAShellWould(t *testing.T) {
-	there := func(p string) bool { return p == "/bin/a" || p == "/work/a" || p == "/work/sub/b" }
+	there := func(p string) bool { return p == "/bin/a" || p == "/srv/a" || p == "/srv/sub/b" }
 	for name, tc := range map[string]struct{ path, argv0, cwd, want string }{
 		"by PATH":                            {"/sbin:/bin", "a", "/", "/bin/a"},
-		"by PATH in its order":               {"/work:/bin", "a", "/", "/work/a"},
-		"an empty element is here":           {":/bin", "a", "/work", "/work/a"},
-		"a relative element is from here":    {"sub", "b", "/work", "/work/sub/b"},
+		"by PATH in its order":               {"/srv:/bin", "a", "/", "/srv/a"},
+		"an empty element is here":           {":/bin", "a", "/srv", "/srv/a"},
+		"a relative element is from here":    {"sub", "b", "/srv", "/srv/sub/b"},
 		"an absolute path":                   {"", "/bin//a", "/", "/bin/a"},
-		"a relative path is from here":       {"/bin", "./a", "/work", "/work/a"},
+		"a relative path is from here":       {"/bin", "./a", "/srv", "/srv/a"},
 		"a relative path ignores PATH":       {"/bin", "./a", "/", ""},
 		"a name that is not there":           {"/sbin", "a", "/", ""},
 		"nothing":                            {"/bin", "", "/", ""},
 		"a directory":                        {"/bin", "/bin/a/", "/", ""},
-		"a path cannot leave the root":       {"", "../../bin/a", "/work", "/bin/a"},
+		"a path cannot leave the root":       {"", "../../bin/a", "/srv", "/bin/a"},
 		"no working directory is the root's": {"bin", "a", "", "/bin/a"},
 	} {
 		t.Run(name, func(t *testing.T) {
