@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/raket/raket/pkg/flock"
 )
@@ -22,23 +23,43 @@ var (
 type Store struct{ dir string }
 
 // Open opens the pods below dataDir, the directory of raket's state, making the
-// directories that are missing. Without the right to make them it opens what is
-// there to be read.
+// directories that are missing. Without the right to make them, or room, it opens
+// what is there to be read.
 func Open(dataDir string) (*Store, error) {
 	s := &Store{dir: filepath.Join(dataDir, "pods")}
-	for _, p := range places {
-		err := os.MkdirAll(filepath.Join(s.dir, string(p)), 0o750)
-		if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("open pods: %w", err)
-		}
+	if err := s.makePlaces(); err != nil && !readable(err) {
+		return nil, fmt.Errorf("open pods: %w", err)
 	}
 	return s, nil
+}
+
+func (s *Store) makePlaces() error {
+	for _, p := range places {
+		err := os.MkdirAll(filepath.Join(s.dir, string(p)), 0o750)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// readable reports whether err is no obstacle to whoever only looks.
+func readable(err error) bool {
+	for _, e := range [...]error{fs.ErrPermission, syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Store) path(p place, u UUID) string { return filepath.Join(s.dir, string(p), string(u)) }
 
 // Create makes a pod, in the prepare state, locked by this process.
 func (s *Store) Create() (*Pod, error) {
+	if err := s.makePlaces(); err != nil {
+		return nil, fmt.Errorf("create pod: %w", err)
+	}
 	for {
 		u := NewUUID()
 		dir := s.path(inEmbryo, u)
