@@ -210,7 +210,11 @@ func (p *Pod) PID() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	text := strings.TrimSpace(string(b))
+	if text == "" {
+		return 0, nil // its writer was killed, or had no room
+	}
+	n, err := strconv.Atoi(text)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %q is not a process ID", filepath.Join(p.Dir(), stageabi.PIDFile), b)
 	}
