@@ -1,6 +1,7 @@
 package nspawn
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/raket/raket/pkg/stageabi"
@@ -8,6 +9,9 @@ import (
 
 // UnitsPath is where the pod's systemd finds its units, and nothing else.
 const UnitsPath = "/raket/units"
+
+// ExecPath is the program that starts the pod's init, in the pod's root.
+const ExecPath = "/raket/bin/exec"
 
 // noGenerators is a path that does not exist: systemd forks to run the
 // generators of a directory that does, even of an empty one.
@@ -25,6 +29,8 @@ type Config struct {
 	// JournalDir is the directory of the host's journal sockets, to be seen by
 	// the pod; empty for none.
 	JournalDir string
+	// Init is the pod's systemd in the pod's root. Default: /usr/lib/systemd/systemd.
+	Init string
 	// Seccomp tells nspawn to install its own filter: none is installed yet.
 	Seccomp bool
 	Debug   bool
@@ -35,7 +41,6 @@ func Argv(c Config) []string {
 	argv := []string{
 		"systemd-nspawn",
 		"--quiet",
-		"--boot",
 		"--directory=" + c.Root,
 		"--machine=" + c.Machine,
 		"--uuid=" + c.UUID,
@@ -72,7 +77,10 @@ func Argv(c Config) []string {
 	if c.Debug {
 		level = "--log-level=debug"
 	}
-	return append(argv, "--", "--unit=default.target", "--show-status=no", "--crash-shell=no", target, level)
+	// Not --boot: nspawn that is killed leaves the init it boots, and a pod whose
+	// processes nobody can find.
+	init := cmp.Or(c.Init, "/usr/lib/systemd/systemd")
+	return append(argv, "--", ExecPath, "-k", "--", init, "--unit=default.target", "--show-status=no", "--crash-shell=no", target, level)
 }
 
 // podEnv is the environment of the pod's systemd.

@@ -206,6 +206,15 @@ func findShutdown() string {
 	return ""
 }
 
+// findInit is the host's systemd, which hosts without a merged /usr have elsewhere.
+func findInit() string {
+	const split = "/lib/systemd/systemd"
+	if _, err := os.Stat("/usr" + split); os.IsNotExist(err) {
+		return split
+	}
+	return "/usr" + split
+}
+
 // hideHostRun gives nspawn a directory of its own for its marks and locks where
 // /run is on a disk: it would complain about removing things there.
 func hideHostRun() error {

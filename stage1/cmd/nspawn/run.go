@@ -119,6 +119,7 @@ func (p *pod) config() nspawn.Config {
 		Network:      p.sandbox.Network,
 		Capabilities: p.capabilities(),
 		Log:          p.log.Mode,
+		Init:         findInit(),
 		Seccomp:      true,
 		Debug:        os.Getenv(stageabi.EnvDebug) == "1",
 	}

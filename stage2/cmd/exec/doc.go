@@ -7,6 +7,7 @@
 //
 //	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r]] [-w DIR] [-n] [-e NAME=VALUE]... [-b MASK] [-a MASK] -- PROGRAM [ARG]...
 //	exec [-h IDENTIFIER -u UNIT] -s APP
+//	exec -k -- INIT [ARG]...
 //
 // The options:
 //
@@ -22,6 +23,10 @@
 //	-a      capabilities to keep in the ambient set, a hexadecimal mask
 //	-s      do not start anything: record how the app ended, and say so if it
 //	        failed (see record.go)
+//
+//	-k      have the kernel kill PROGRAM when the process that started it dies: the
+//	        pod's init goes with nspawn, whatever kills that, and with the init
+//	        every process of the pod
 //
 // It exits 203 when PROGRAM cannot be executed and 226 when the root cannot be
 // set up, as systemd does.

@@ -42,6 +42,11 @@ func main() {
 		}
 		return
 	}
+	if o.withParent {
+		if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+			fail(1, "tie the program to its parent: "+err.Error())
+		}
+	}
 	if err := setUp(o); err != nil {
 		fail(exitNamespace, err.Error())
 	}

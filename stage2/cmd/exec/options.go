@@ -16,6 +16,7 @@ type options struct {
 	ambient    uint64
 	env        []string
 	record     string // app whose end is recorded; nothing is executed
+	withParent bool   // the kernel kills the program when its parent dies
 	inApp      bool   // of record: systemd has entered the app's root
 }
 
@@ -48,6 +49,8 @@ func parse(args []string) (options, []string, error) {
 			o.workDir, err = value()
 		case "-n":
 			o.notify = true
+		case "-k":
+			o.withParent = true
 		case "-h":
 			o.identifier, err = value()
 		case "-u":
