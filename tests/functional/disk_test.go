@@ -1,0 +1,64 @@
+package functional
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestAFullDisk works in a file system of a few megabytes with ever more room in it, until
+// what is asked for succeeds.
+func TestAFullDisk(t *testing.T) {
+	for name, tt := range map[string]struct {
+		before, command string
+		code            int // of success
+	}{
+		"fetching":  {"true", "fetch --quiet " + busybox, 0},
+		"preparing": {"fetch --quiet " + busybox, "prepare --quiet " + quote(podLine(nil, app{script: "exit 7"})...), 0},
+		"running":   {"fetch --quiet " + busybox, quote(runLine(nil, app{script: "exit 7"})...), 7},
+		"copying":   {"fetch --quiet " + busybox, quote(runLine([]string{"--no-overlay"}, app{script: "exit 7"})...), 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPods(t)
+			disk := p.MustRun(t, "f=$(mktemp /srv/disk.XXXXXX); truncate -s 40M $f; mkfs.ext4 -q -m 0 $f; mkdir -p "+p.dir+"; mount -o loop $f "+p.dir+"; echo $f")
+			t.Cleanup(func() { p.Run(t, "umount "+p.dir+"; rm -f "+disk) })
+			if tt.before != "true" {
+				p.MustRun(t, p.cmd()+" "+tt.before)
+			}
+			failed := 0
+			for free := 0; ; free += 800 { // KiB
+				if free > 20<<10 {
+					t.Fatal("it fails with 20 MB of room")
+				}
+				p.MustRun(t, fmt.Sprintf("cd %[1]s; rm -f fill; have=$(df --output=avail -k . | tail -1); n=$((have-%[2]d)); [ $n -le 0 ] || dd if=/dev/zero of=fill bs=4K count=$((n/4)) status=none || true", p.dir, free))
+				r := p.Run(t, p.cmd()+" "+tt.command+"; exit $?")
+				if r.Code == tt.code {
+					break
+				}
+				failed++
+				expectRefusal(t, r.Code, r.Stderr, "no space left on device")
+				if s := p.list(t); len(s) != 0 && (len(s) != 1 || s[0].State == "running") {
+					t.Errorf("with %d KiB of room a failure left %+v", free, s)
+				}
+				p.MustRun(t, "rm -f "+p.dir+"/fill")
+				p.collect(t)
+				p.must(t, "image", "gc")
+				if left := p.leftovers(t); strings.Contains(left, "/pods/") {
+					t.Errorf("with %d KiB of room a failure left, after gc:\n%s", free, left)
+				}
+				if left := p.MustRun(t, "find "+p.dir+" -path '*ingest/*' -o -name '.tmp-*'"); left != "" {
+					t.Errorf("with %d KiB of room a failure left, after gc:\n%s", free, left)
+				}
+			}
+			if failed == 0 {
+				t.Error("it succeeded without any room")
+			}
+			p.MustRun(t, "rm -f "+p.dir+"/fill")
+			if r := p.run(t, nil, app{script: "exit 7"}); r.Code != 7 {
+				t.Errorf("with room again: %+v", r)
+			}
+			p.collect(t)
+			p.MustRun(t, "umount "+p.dir)
+		})
+	}
+}
