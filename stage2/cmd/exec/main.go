@@ -19,6 +19,9 @@ const (
 	exitCaps      = 218
 )
 
+// endSignal is SIGRTMIN+3, which has systemd start halt.target (systemd(1)).
+const endSignal = 37
+
 func main() {
 	// Namespaces, roots and capabilities belong to threads.
 	runtime.LockOSThread()
@@ -45,6 +48,13 @@ func main() {
 	if o.withParent {
 		if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 			fail(1, "tie the program to its parent: "+err.Error())
+		}
+		// The request to end is kept for the init until it listens: the kernel
+		// drops what reaches a process 1 that neither handles nor blocks it.
+		var end unix.Sigset_t
+		end.Val[0] = 1 << (endSignal - 1)
+		if err := unix.PthreadSigmask(unix.SIG_BLOCK, &end, nil); err != nil {
+			fail(1, "keep the request to end: "+err.Error())
 		}
 	}
 	if err := setUp(o); err != nil {
