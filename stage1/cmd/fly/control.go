@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/raket/raket/pkg/approot"
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/stageabi"
 )
@@ -161,15 +162,8 @@ func enter(args []string) (int, error) {
 	if err := unix.Chdir(spec.Process.Cwd); err != nil {
 		_ = unix.Chdir("/")
 	}
-	env := spec.Process.Env
-	if term := os.Getenv("TERM"); term != "" {
-		env = append(env, "TERM="+term)
-	}
-	search, _ := appspec.LookupEnv(env, "PATH")
-	path, err := appspec.LookPath(search, func(p string) bool {
-		st, err := os.Stat(p)
-		return err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0
-	}, args[2], "/")
+	env := approot.CommandEnv(spec)
+	path, err := approot.LookPath(env, args[2])
 	if err != nil {
 		return 0, err
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/raket/raket/pkg/approot"
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/stageabi"
 )
@@ -48,11 +49,7 @@ func app() (stageabi.Sandbox, stageabi.App, *appspec.Spec, error) {
 	if len(s.Apps) != 1 {
 		return s, stageabi.App{}, nil, fmt.Errorf("fly runs one app, the pod has %d (run them without --stage1-name=fly)", len(s.Apps))
 	}
-	b, err := os.ReadFile(filepath.Join(stageabi.AppPath(".", s.Apps[0].Name), stageabi.SpecFile))
-	if err != nil {
-		return s, s.Apps[0], nil, err
-	}
-	spec, err := appspec.Parse(b)
+	spec, err := approot.ReadSpec(".", s.Apps[0].Name)
 	if err == nil && (spec.Process == nil || len(spec.Process.Args) == 0) {
 		err = errors.New("the app spec has no command")
 	}

@@ -11,9 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/approot"
 	"github.com/raket/raket/pkg/sd"
-	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/stage1/unitgen"
 )
 
@@ -30,18 +29,11 @@ func enter(args []string) (int, error) {
 // in or, if it does not run, in a new view of its root.
 func shell(ctx context.Context, args []string) error {
 	app, argv := args[0], args[1:]
-	b, err := os.ReadFile(filepath.Join(stageabi.AppPath(".", app), stageabi.SpecFile))
+	spec, err := approot.ReadSpec(".", app)
 	if err != nil {
 		return err
 	}
-	spec, err := appspec.Parse(b)
-	if err != nil {
-		return err
-	}
-	env := spec.Process.Env
-	if term := os.Getenv("TERM"); term != "" {
-		env = append(env, "TERM="+term)
-	}
+	env := approot.CommandEnv(spec)
 	if err := join(); err != nil {
 		return err
 	}
@@ -68,21 +60,12 @@ func shell(ctx context.Context, args []string) error {
 	if err := unix.Chdir(spec.Process.Cwd); err != nil {
 		_ = unix.Chdir("/")
 	}
-	path, err := lookPath(env, argv[0])
+	path, err := approot.LookPath(env, argv[0])
 	if err != nil {
 		return err
 	}
 	err = syscall.Exec(path, argv, env)
 	return fmt.Errorf("execute %q in app %s: %w", argv[0], app, err)
-}
-
-// lookPath finds a program in the root that this process is in by now.
-func lookPath(env []string, name string) (string, error) {
-	search, _ := appspec.LookupEnv(env, "PATH")
-	return appspec.LookPath(search, func(path string) bool {
-		st, err := os.Stat(path)
-		return err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0
-	}, name, "/")
 }
 
 // stop asks the pod to end, or ends it: stop [--force] UUID. It returns when the

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/raket/raket/pkg/approot"
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/cgroup"
 	"github.com/raket/raket/pkg/journalstream"
@@ -96,11 +97,7 @@ func load(uuid string, mode stageabi.LogMode) (*pod, error) {
 		return nil, fmt.Errorf("the working directory is of pod %s, not of %s", p.sandbox.UUID, uuid)
 	}
 	for _, a := range p.sandbox.Apps {
-		b, err := os.ReadFile(filepath.Join(stageabi.AppPath(".", a.Name), stageabi.SpecFile))
-		if err != nil {
-			return nil, err
-		}
-		spec, err := appspec.Parse(b)
+		spec, err := approot.ReadSpec(".", a.Name)
 		if err != nil {
 			return nil, fmt.Errorf("app %s: %w", a.Name, err)
 		}
