@@ -57,9 +57,8 @@ type Image struct {
 	// was last prepared from it (or Imported).
 	Imported time.Time `json:"imported"`
 	LastUsed time.Time `json:"lastUsed"`
-	// Verification says what was checked beyond the digests, which always
-	// are: "digest" where that was all.
-	Verification string `json:"verification"`
+	// Evidence is what was checked beyond the digests, which always are.
+	Evidence []Evidence `json:"evidence,omitempty"`
 }
 
 // Name is the name to show for an image: the first of Names, or its origin.

@@ -32,32 +32,26 @@ const (
 	annotationAppcID = "raket.appc.image-id"
 )
 
-// DigestOnly is the Verification of an image of which only digests were checked.
-const DigestOnly = "digest"
-
 // Manifest is an image manifest whose digest was checked. Only
 // VerifyManifest makes one that is not empty.
 type Manifest struct {
 	raw      []byte
 	id       digest.Digest
 	kind     Kind
-	evidence string
+	evidence []Evidence
 	parsed   ocispec.Manifest
 }
 
 // VerifyManifest checks raw against want and only then parses it. Of kind OCI
 // it must be an OCI image manifest or a Docker manifest of schema 2; of kind
 // Appc one that NewAppcManifest made. The evidence is what vouches for the
-// digest, "" meaning DigestOnly; it becomes Image.Verification.
-func VerifyManifest(raw []byte, want digest.Digest, kind Kind, evidence string) (Manifest, error) {
+// digest; it becomes Image.Evidence.
+func VerifyManifest(raw []byte, want digest.Digest, kind Kind, evidence []Evidence) (Manifest, error) {
 	if len(raw) > MaxManifestBytes {
 		return Manifest{}, fmt.Errorf("image manifest is larger than %d MiB", MaxManifestBytes>>20)
 	}
 	if err := CheckDigest("image manifest", raw, want); err != nil {
 		return Manifest{}, err
-	}
-	if evidence == "" {
-		evidence = DigestOnly
 	}
 	m := Manifest{raw: raw, id: want, kind: kind, evidence: evidence}
 	// A document that is an index to one reader and a manifest to another
@@ -144,7 +138,7 @@ func (m Manifest) VerifyConfig(config []byte) (Verified, error) {
 	}
 	img := Image{
 		ID: m.id, Kind: m.kind, Config: m.parsed.Config.Digest,
-		SizeBytes: int64(len(m.raw)) + int64(len(config)), Verification: m.evidence,
+		SizeBytes: int64(len(m.raw)) + int64(len(config)), Evidence: m.evidence,
 	}
 	for _, l := range m.parsed.Layers {
 		img.Layers = append(img.Layers, Layer{

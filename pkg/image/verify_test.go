@@ -23,7 +23,7 @@ const gzipLayer = `{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","d
 
 func TestVerify(t *testing.T) {
 	config := []byte(`{"os":"linux","architecture":"arm64","rootfs":{"diff_ids":["` + zeroDigest + `"]}}`)
-	m, err := image.VerifyManifest([]byte(manifestOf(config, gzipLayer)), image.Sum([]byte(manifestOf(config, gzipLayer))), image.OCI, "")
+	m, err := image.VerifyManifest([]byte(manifestOf(config, gzipLayer)), image.Sum([]byte(manifestOf(config, gzipLayer))), image.OCI, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	img := v.Image()
-	if img.Arch != "arm64" || len(v.Layers()) != 1 || v.Layers()[0].Layer().DiffID != zeroDigest || img.Verification != image.DigestOnly {
+	if img.Arch != "arm64" || len(v.Layers()) != 1 || v.Layers()[0].Layer().DiffID != zeroDigest || img.SignatureState() != "none" {
 		t.Errorf("%+v", img)
 	}
 	if want := int64(len(v.ManifestBytes()) + len(config) + 7); img.SizeBytes != want {
@@ -75,7 +75,7 @@ func TestVerifyRefuses(t *testing.T) {
 			if id == "" {
 				id = image.Sum([]byte(tc.manifest))
 			}
-			m, err := image.VerifyManifest([]byte(tc.manifest), id, tc.kind, "")
+			m, err := image.VerifyManifest([]byte(tc.manifest), id, tc.kind, nil)
 			if err == nil {
 				_, err = m.VerifyConfig(config)
 			}
@@ -85,7 +85,7 @@ func TestVerifyRefuses(t *testing.T) {
 		})
 	}
 	big := bytes.Repeat([]byte(" "), image.MaxManifestBytes+1)
-	if _, err := image.VerifyManifest(big, image.Sum(big), image.OCI, ""); err == nil {
+	if _, err := image.VerifyManifest(big, image.Sum(big), image.OCI, nil); err == nil {
 		t.Error("a manifest over the limit passed")
 	}
 }
@@ -122,7 +122,7 @@ func FuzzVerify(f *testing.F) {
 		if appc {
 			kind = image.Appc
 		}
-		m, err := image.VerifyManifest(manifest, image.Sum(manifest), kind, "")
+		m, err := image.VerifyManifest(manifest, image.Sum(manifest), kind, nil)
 		if err != nil {
 			return
 		}

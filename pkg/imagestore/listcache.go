@@ -15,7 +15,7 @@ import (
 // strings and numbers (a varint length and bytes, or a varint), then the CRC-32
 // of all before it. It is good for the index.json whose digest it has, and
 // made anew when anything about it is not as expected.
-const listMagic = "raket list 1\n"
+const listMagic = "raket list 2\n"
 
 type listWriter struct{ b []byte }
 
@@ -26,6 +26,15 @@ func (w *listWriter) str(s string) {
 	w.b = append(w.b, s...)
 }
 
+// time is in nanoseconds; the zero time is 0.
+func (w *listWriter) time(t time.Time) {
+	if t.IsZero() {
+		w.num(0)
+		return
+	}
+	w.num(t.UnixNano())
+}
+
 // encodeList is the inverse of decodeList.
 func encodeList(index string, images []image.Image) []byte {
 	w := &listWriter{b: []byte(listMagic)}
@@ -33,12 +42,12 @@ func encodeList(index string, images []image.Image) []byte {
 	w.num(int64(len(images)))
 	for _, i := range images {
 		for _, s := range []string{
-			i.ID.String(), string(i.Kind), i.Config.String(), i.AppcID, i.Origin, i.OS, i.Arch, i.Verification,
+			i.ID.String(), string(i.Kind), i.Config.String(), i.AppcID, i.Origin, i.OS, i.Arch,
 		} {
 			w.str(s)
 		}
 		w.num(i.SizeBytes)
-		w.num(i.Imported.UnixNano())
+		w.time(i.Imported)
 		w.num(int64(len(i.Names)))
 		for _, n := range i.Names {
 			w.str(n)
@@ -49,6 +58,13 @@ func encodeList(index string, images []image.Image) []byte {
 			w.str(l.DiffID.String())
 			w.str(l.MediaType)
 			w.num(l.SizeBytes)
+		}
+		w.num(int64(len(i.Evidence)))
+		for _, e := range i.Evidence {
+			for _, s := range []string{string(e.Kind), e.Key, e.Signer, e.Identity, e.Digest.String()} {
+				w.str(s)
+			}
+			w.time(e.Signed)
 		}
 	}
 	return binary.LittleEndian.AppendUint32(w.b, crc32.ChecksumIEEE(w.b))
@@ -85,6 +101,14 @@ func (r *listReader) str() string {
 	return s
 }
 
+func (r *listReader) time() time.Time {
+	n := r.num()
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}
+
 // count reads a number of things that take a byte each at least.
 func (r *listReader) count() int {
 	n := r.num()
@@ -113,9 +137,9 @@ func decodeList(raw []byte, index string) ([]image.Image, bool) {
 		}
 		i := &images[n]
 		i.ID, i.Kind, i.Config = digest.Digest(r.str()), image.Kind(r.str()), digest.Digest(r.str())
-		i.AppcID, i.Origin, i.OS, i.Arch, i.Verification = r.str(), r.str(), r.str(), r.str(), r.str()
+		i.AppcID, i.Origin, i.OS, i.Arch = r.str(), r.str(), r.str(), r.str()
 		i.SizeBytes = r.num()
-		i.Imported = time.Unix(0, r.num()).UTC()
+		i.Imported = r.time()
 		i.Names = make([]string, r.count())
 		for k := range i.Names {
 			i.Names[k] = r.str()
@@ -125,6 +149,12 @@ func decodeList(raw []byte, index string) ([]image.Image, bool) {
 			i.Layers[k] = image.Layer{
 				Digest: digest.Digest(r.str()), DiffID: digest.Digest(r.str()), MediaType: r.str(), SizeBytes: r.num(),
 			}
+		}
+		for range r.count() {
+			i.Evidence = append(i.Evidence, image.Evidence{
+				Kind: image.EvidenceKind(r.str()), Key: r.str(), Signer: r.str(), Identity: r.str(),
+				Digest: digest.Digest(r.str()), Signed: r.time(),
+			})
 		}
 	}
 	return images, !r.bad && r.s == ""

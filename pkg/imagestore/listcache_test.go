@@ -15,7 +15,7 @@ func listed() []image.Image {
 		{ID: "sha256:01", Kind: image.OCI, Names: []string{}, Config: "sha256:02", Layers: []image.Layer{}, Imported: time.Unix(1, 5).UTC()},
 		{
 			ID: "sha256:03", Kind: image.Appc, Names: []string{"a\tb", ""}, Config: "sha256:04", AppcID: "sha512-05", Origin: "o\n", OS: "linux",
-			Arch: "amd64", SizeBytes: 1 << 40, Verification: "digest", Imported: time.Unix(-1, 0).UTC(),
+			Arch: "amd64", SizeBytes: 1 << 40, Evidence: []image.Evidence{{Kind: image.Sigstore, Key: "sha256:00", Signed: time.Unix(7, 0).UTC()}}, Imported: time.Unix(-1, 0).UTC(),
 			Layers: []image.Layer{{Digest: "sha256:06", DiffID: "sha256:07", MediaType: "m", SizeBytes: -1}},
 		},
 	}

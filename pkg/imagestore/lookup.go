@@ -165,7 +165,7 @@ func (s *Store) Verified(ctx context.Context, img image.Image) (image.Verified, 
 	if err != nil {
 		return image.Verified{}, err
 	}
-	m, err := image.VerifyManifest(raw, img.ID, img.Kind, img.Verification)
+	m, err := image.VerifyManifest(raw, img.ID, img.Kind, img.Evidence)
 	if err != nil {
 		return image.Verified{}, err
 	}

@@ -64,15 +64,16 @@ func (s *Store) Commit(ctx context.Context, v image.Verified, origin image.Ref, 
 	return s.Lookup(image.Ref{Transport: image.ByID, ID: img.ID.String()})
 }
 
-// writeRecord keeps the record of an image that is in the store, unless it was
-// verified in another way since.
+// writeRecord keeps the record of an image that is in the store, unless there
+// is new evidence for it.
 func (s *Store) writeRecord(img image.Image, known bool) error {
 	if known {
 		old, err := s.readRecord(img.ID)
-		if err == nil && old.Verification == img.Verification {
-			return nil
-		}
 		if err == nil {
+			img.Evidence = image.MergeEvidence(old.Evidence, img.Evidence)
+			if len(img.Evidence) == len(old.Evidence) {
+				return nil
+			}
 			img.Imported, img.Origin = old.Imported, old.Origin
 		}
 	}

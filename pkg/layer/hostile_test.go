@@ -43,7 +43,7 @@ func verified(t testing.TB, desc image.Layer) image.VerifiedLayer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := image.VerifyManifest(raw, image.Sum(raw), image.OCI, "")
+	m, err := image.VerifyManifest(raw, image.Sum(raw), image.OCI, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

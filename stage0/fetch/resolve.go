@@ -40,7 +40,7 @@ func resolve(ctx context.Context, ref image.Ref, p platform, src source, store *
 			return image.Verified{}, err
 		}
 	}
-	m, err := image.VerifyManifest(raw, id, image.OCI, "")
+	m, err := image.VerifyManifest(raw, id, image.OCI, nil)
 	if err != nil {
 		return image.Verified{}, err
 	}

@@ -125,7 +125,7 @@ func NewFor(t testing.TB, arch string, layers ...[]File) *Image {
 // Verified is the image as if it had been fetched.
 func (i *Image) Verified(t testing.TB) image.Verified {
 	t.Helper()
-	m, err := image.VerifyManifest(i.Manifest, i.ID, image.OCI, "")
+	m, err := image.VerifyManifest(i.Manifest, i.ID, image.OCI, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

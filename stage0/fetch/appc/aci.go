@@ -101,7 +101,7 @@ func (r *reader) read(size int64) (ACI, error) {
 	if err != nil {
 		return ACI{}, err
 	}
-	m, err := image.VerifyManifest(doc, image.Sum(doc), image.Appc, "")
+	m, err := image.VerifyManifest(doc, image.Sum(doc), image.Appc, nil)
 	if err != nil {
 		return ACI{}, err
 	}
