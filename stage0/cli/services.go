@@ -28,6 +28,9 @@ type fetcher interface {
 // fetchRequest says what to fetch and how.
 type fetchRequest struct {
 	Name string
+	// Signature is the path or URL of a detached signature; "" is where the
+	// image's own place for it is.
+	Signature string
 	// PullPolicy is "", "new", "never" or "update".
 	PullPolicy string
 	// Quiet prints no progress.

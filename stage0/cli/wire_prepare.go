@@ -39,8 +39,8 @@ func openPreparer(s settings) (*realPreparer, error) {
 }
 
 func (r *realPreparer) Prepare(ctx context.Context, p appargs.Pod, keep bool) (uuid string, err error) {
-	fetchImage := func(ctx context.Context, name string) (image.Image, error) {
-		return r.images.Fetch(ctx, fetchRequest{Name: name, PullPolicy: p.PullPolicy, Quiet: p.Quiet})
+	fetchImage := func(ctx context.Context, name, signature string) (image.Image, error) {
+		return r.images.Fetch(ctx, fetchRequest{Name: name, Signature: signature, PullPolicy: p.PullPolicy, Quiet: p.Quiet})
 	}
 	stage1, lock, err := r.stage1(ctx, p.Stage1, fetchImage)
 	if err != nil {
@@ -60,16 +60,16 @@ func (r *realPreparer) Prepare(ctx context.Context, p appargs.Pod, keep bool) (u
 
 // stage1 finds the flavour that was asked for, on the command line or in the
 // configuration.
-func (r *realPreparer) stage1(ctx context.Context, asked appargs.Stage1, fetchImage func(context.Context, string) (image.Image, error)) (stageabi.Stage1, *flock.Lock, error) {
+func (r *realPreparer) stage1(ctx context.Context, asked appargs.Stage1, fetchImage func(ctx context.Context, name, signature string) (image.Image, error)) (stageabi.Stage1, *flock.Lock, error) {
 	cfg := r.pods.Config
 	q := flavour.Request{
 		DataDir: r.pods.DataDir, Store: r.images.store, Name: asked.Name, SearchDirs: flavour.SearchDirs(cfg.Paths.Stage1Images),
 	}
 	switch {
-	case asked.Path != "":
-		img, err := fetchImage(ctx, asked.Path)
+	case asked.Image != "":
+		img, err := fetchImage(ctx, asked.Image, "")
 		if err != nil {
-			return stageabi.Stage1{}, nil, fmt.Errorf("stage1 %q: %w", asked.Path, err)
+			return stageabi.Stage1{}, nil, fmt.Errorf("stage1 %q: %w", asked.Image, err)
 		}
 		q.Image = &img
 	case asked.FromDir != "" && strings.Contains(asked.FromDir, "/"):

@@ -49,7 +49,7 @@ func (r Request) apps(ctx context.Context) ([]app, *podmanifest.Manifest, error)
 	}
 	seen := map[string]string{}
 	for _, arg := range r.Pod.Apps {
-		img, err := r.Fetch(ctx, arg.Image)
+		img, err := r.Fetch(ctx, arg.Image, arg.Signature)
 		if err != nil {
 			return nil, nil, fmt.Errorf("image %q: %w", arg.Image, err)
 		}
@@ -110,7 +110,7 @@ func (r Request) manifestApps(ctx context.Context) ([]app, *podmanifest.Manifest
 	var apps []app
 	for i := range m.Apps {
 		ra := &m.Apps[i]
-		img, err := r.Fetch(ctx, imageOf(ra))
+		img, err := r.Fetch(ctx, imageOf(ra), "")
 		if err != nil {
 			return nil, nil, fmt.Errorf("pod manifest %q: app %s: image %q: %w", r.Pod.Manifest, ra.Name, imageOf(ra), err)
 		}

@@ -82,7 +82,7 @@ func (h *host) add(name string, config map[string]any) {
 	h.named[name] = img.Add(h, h.images, name)
 }
 
-func (h *host) fetch(_ context.Context, name string) (image.Image, error) {
+func (h *host) fetch(_ context.Context, name, _ string) (image.Image, error) {
 	if img, ok := h.named[name]; ok {
 		return img, nil
 	}

@@ -26,8 +26,9 @@ import (
 type Request struct {
 	Pods   *pod.Store
 	Images *imagestore.Store
-	// Fetch returns an image by the name a user gave it.
-	Fetch  func(ctx context.Context, name string) (image.Image, error)
+	// Fetch returns an image by the name a user gave it; signature says where
+	// its signature is, "" meaning beside it.
+	Fetch  func(ctx context.Context, name, signature string) (image.Image, error)
 	Stage1 stageabi.Stage1
 	Pod    appargs.Pod
 	// Durable brings the pod to the disk before it counts as prepared. It is for

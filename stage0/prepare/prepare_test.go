@@ -138,7 +138,7 @@ func TestAFailureLeavesNothing(t *testing.T) {
 	t.Run("a command that has been given up", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		fetch := func(ctx context.Context, _ string) (image.Image, error) { return image.Image{}, ctx.Err() }
+		fetch := func(ctx context.Context, _, _ string) (image.Image, error) { return image.Image{}, ctx.Err() }
 		if _, err := Prepare(ctx, Request{Pods: h.pods, Images: h.images, Fetch: fetch, Pod: appargs.Pod{Apps: []appargs.App{{Image: web}}}}); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}

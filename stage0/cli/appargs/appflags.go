@@ -49,6 +49,8 @@ func appFlags() []flag {
 		hidden(f("stdin", "FROM", "", nil, func(_ *App, v string) error { return checkStream("null", v) })),
 		hidden(f("stdout", "WHERE", "", nil, func(_ *App, v string) error { return checkStream("log", v) })),
 		hidden(f("stderr", "WHERE", "", nil, func(_ *App, v string) error { return checkStream("log", v) })),
+		f("signature", "FILE|URL", "the image's detached signature, where it is not beside the image", nil,
+			func(a *App, v string) error { return setWord(&a.Signature, v) }),
 		f("stop-signal", "SIGNAL", "the signal that asks the app to end", nil,
 			func(a *App, v string) error { return setSignal(a, v) }),
 		f("stop-timeout", "DURATION", "how long the app may take to end before it is killed, as 10s", nil, setStopTimeout),

@@ -109,9 +109,6 @@ func refused() map[string]string {
 		"port":            "with --net=host an app's ports are the host's, with --net=none there are none to publish",
 		"private-users":   "pods share the host's user namespace",
 		"seccomp":         "set the unit's own directive, as --property=SystemCallFilter=@system-service",
-		"signature":       "signatures are not verified",
-		"stage1-hash":     "use --stage1-name, --stage1-path or --stage1-from-dir",
-		"stage1-url":      "download it and use --stage1-path",
 		"user-annotation": "use --annotation",
 		"user-label":      "use --annotation",
 	}

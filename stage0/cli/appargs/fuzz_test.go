@@ -84,7 +84,7 @@ func print(p Pod) []string {
 	flag("quiet", p.Quiet)
 	say("pod-manifest", p.Manifest)
 	say("stage1-name", p.Stage1.Name)
-	say("stage1-path", p.Stage1.Path)
+	say("stage1-url", p.Stage1.Image)
 	say("stage1-from-dir", p.Stage1.FromDir)
 	say("pull-policy", p.PullPolicy)
 	say("exit-policy", p.ExitPolicy)
@@ -127,6 +127,7 @@ func printApp(a App) []string {
 	}
 	o := a.Override
 	say("name", a.Name)
+	say("signature", a.Signature)
 	say("exec", strings.Join(o.Exec, " "))
 	say("user", o.User)
 	say("group", o.Group)

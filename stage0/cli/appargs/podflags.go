@@ -3,6 +3,7 @@ package appargs
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/raket/raket/pkg/podmanifest"
 )
@@ -39,10 +40,14 @@ func podFlags() []flag {
 			}},
 		{Flag: Flag{Name: "stage1-from-dir", Arg: "NAME", Usage: "use the flavour in this directory, or of this name in the directory of flavours"},
 			pod: func(p *Pod, v string) error { return setStage1(p, &p.Stage1.FromDir, v) }},
+		{Flag: Flag{Name: "stage1-hash", Arg: "ID", Usage: "use the flavour in the store that has this image ID"},
+			pod: func(p *Pod, v string) error { return setStage1(p, &p.Stage1.Image, v) }},
 		{Flag: Flag{Name: "stage1-name", Arg: "NAME", Words: []string{"nspawn", "fly"}, Usage: "use the flavour of this name"},
 			pod: func(p *Pod, v string) error { return setStage1(p, &p.Stage1.Name, v) }},
 		{Flag: Flag{Name: "stage1-path", Arg: "PATH", Files: true, Usage: "use the flavour in this ACI file"},
-			pod: func(p *Pod, v string) error { return setStage1(p, &p.Stage1.Path, v) }},
+			pod: setStage1Path},
+		{Flag: Flag{Name: "stage1-url", Arg: "URL", Usage: "use the flavour in the ACI at this URL"},
+			pod: func(p *Pod, v string) error { return setStage1(p, &p.Stage1.Image, v) }},
 		{Flag: Flag{Name: "store-only", Usage: "use the store alone, as --pull-policy=never"}, bare: "true",
 			pod: setStoreOnly},
 		{Flag: Flag{Name: "uuid-file-save", Arg: "FILE", Files: true, Usage: "write the pod's UUID to a file"},
@@ -128,6 +133,14 @@ func setStage1(p *Pod, field *string, v string) error {
 	}
 	*field = v
 	return nil
+}
+
+// setStage1Path sees to it that a file's name is not taken for an image's.
+func setStage1Path(p *Pod, v string) error {
+	if v != "" && !strings.Contains(v, "/") {
+		v = "./" + v
+	}
+	return setStage1(p, &p.Stage1.Image, v)
 }
 
 func setBool(into *bool, v string) error {

@@ -64,6 +64,9 @@ type App struct {
 	// empty app spec without an error. Its Env is of --environment alone.
 	Override appspec.Override
 	Mounts   []podmanifest.MountFlag
+	// Signature is the path or URL of the image's detached signature, "" where
+	// it is beside the image.
+	Signature string
 }
 
 // KeyValue is one NAME=VALUE.
@@ -78,7 +81,8 @@ type HostsEntry struct {
 // Stage1 says which flavour to use; at most one field is set.
 type Stage1 struct {
 	Name string
-	// Path is a file, FromDir a name within the directory of flavours.
-	Path    string
+	// Image is an ACI: a file (with a "/" in its name), a URL, or an image ID.
+	Image string
+	// FromDir is a name within the directory of flavours.
 	FromDir string
 }
