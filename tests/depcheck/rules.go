@@ -28,6 +28,10 @@ func arrows() []arrow {
 		{"tests/images", "pkg/", "it makes what pkg is tested with"},
 		{"tests/images", "stage", "it makes what the stages are tested with"},
 		{"tests/registry", "pkg/", "it serves what pkg is tested with"},
+		{"tests/site", "pkg/", "it serves what pkg is tested with"},
+		{"tests/site", "stage", "it serves what the stages are tested with"},
+		{"tests/authority", "pkg/", "it certifies what pkg is tested with"},
+		{"tests/authority", "stage", "it certifies what the stages are tested with"},
 		{"tests/testhost", "pkg/", "it is what the programs are tested on"},
 		{"tests/testhost", "stage", "it is what the programs are tested on"},
 	}
@@ -72,6 +76,7 @@ func inTests() []string {
 		"github.com/google/go-containerregistry", "github.com/appc/spec", "github.com/coreos/go-systemd/v22",
 		"github.com/opencontainers/go-digest", "github.com/opencontainers/image-spec", "github.com/opencontainers/runtime-spec",
 		"github.com/klauspost/compress", "github.com/ulikunitz/xz", "github.com/spf13/cobra", "github.com/spf13/pflag",
+		"golang.org/x/crypto/bcrypt",
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -169,12 +170,18 @@ func (i Image) DockerArchive(file, repoTag string) error {
 type PushOptions struct {
 	// Transport reaches the registry, for one in another network namespace. Default: http.DefaultTransport.
 	Transport http.RoundTripper
+	// User and Password are for a registry that asks, by basic authentication or for tokens.
+	// Default: none.
+	User, Password string
 }
 
 func (o PushOptions) remote(ctx context.Context) []remote.Option {
 	options := []remote.Option{remote.WithContext(ctx)}
 	if o.Transport != nil {
 		options = append(options, remote.WithTransport(o.Transport))
+	}
+	if o.User != "" {
+		options = append(options, remote.WithAuth(&authn.Basic{Username: o.User, Password: o.Password}))
 	}
 	return options
 }

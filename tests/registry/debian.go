@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -15,25 +16,41 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/tests/authority"
 )
 
 // command is Debian's registry program.
 const command = "docker-registry"
 
-// Options say where a registry runs.
+// Options say where a registry runs and whom it lets in. The zero value speaks plain HTTP with
+// everyone.
 type Options struct {
 	// Addr is its host:port. Default: a free port of 127.0.0.1.
 	Addr string
 	// NetworkOf is the PID of a process in whose network namespace it runs. Default: the
 	// caller's own.
 	NetworkOf int
+	// TLS has it speak HTTPS, with a certificate by Authority for loopback and Names.
+	TLS bool
+	// Authority signs its certificate. Default: one made for it.
+	Authority *authority.Authority
+	// Names are further DNS names in its certificate.
+	Names []string
+	// Users are those it lets in, by basic authentication: name to password. Default: everyone.
+	Users map[string]string
+	// Token has it ask for tokens by this server instead.
+	Token *TokenServer
 }
 
 // Process is a running docker-registry.
 type Process struct {
 	// Addr is its host:port.
 	Addr string
+	// Authority signed its certificate; nil without TLS.
+	Authority *authority.Authority
 
+	dir   string
 	netns string
 	cmd   *exec.Cmd
 	ended chan error
@@ -50,7 +67,7 @@ func Missing() string {
 // Debian starts docker-registry with configuration, log and storage in dir, and returns when
 // it answers. It is killed when the calling process ends, however that ends.
 func Debian(ctx context.Context, dir string, o Options) (*Process, error) {
-	p := &Process{Addr: o.Addr, ended: make(chan error, 1)}
+	p := &Process{Addr: o.Addr, dir: dir, ended: make(chan error, 1)}
 	if o.NetworkOf != 0 {
 		p.netns = filepath.Join("/proc", strconv.Itoa(o.NetworkOf), "ns/net")
 	}
@@ -61,10 +78,7 @@ func Debian(ctx context.Context, dir string, o Options) (*Process, error) {
 		}
 		p.Addr = addr
 	}
-	config := filepath.Join(dir, "registry.yml")
-	text := fmt.Sprintf("version: 0.1\nlog: {level: warn, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\nhttp: {addr: %q}\n",
-		filepath.Join(dir, "storage"), p.Addr)
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+	if err := p.configure(o); err != nil {
 		return nil, fmt.Errorf("start the registry: %w", err)
 	}
 	log, err := os.Create(filepath.Join(dir, "registry.log"))
@@ -72,7 +86,7 @@ func Debian(ctx context.Context, dir string, o Options) (*Process, error) {
 		return nil, fmt.Errorf("start the registry: %w", err)
 	}
 	defer log.Close()
-	p.cmd = exec.Command(command, "serve", config)
+	p.cmd = exec.Command(command, "serve", p.configFile())
 	p.cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -150,9 +164,9 @@ func (p *Process) freePort() (addr string, err error) {
 	return addr, err
 }
 
-// Transport reaches the registry from this process.
+// Transport reaches the registry from this process, and trusts its certificate.
 func (p *Process) Transport() http.RoundTripper {
-	return &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+	t := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 		var c net.Conn
 		err := p.there(func() (err error) {
 			c, err = (&net.Dialer{FallbackDelay: -1}).DialContext(ctx, network, addr)
@@ -160,6 +174,18 @@ func (p *Process) Transport() http.RoundTripper {
 		})
 		return c, err
 	}}
+	if p.Authority != nil {
+		t.TLSClientConfig = &tls.Config{RootCAs: p.Authority.Pool(), MinVersion: tls.VersionTLS12}
+	}
+	return t
+}
+
+// URL is the registry's root, as "https://127.0.0.1:5000".
+func (p *Process) URL() string {
+	if p.Authority != nil {
+		return "https://" + p.Addr
+	}
+	return "http://" + p.Addr
 }
 
 func (p *Process) answers(ctx context.Context) error {
@@ -167,19 +193,19 @@ func (p *Process) answers(ctx context.Context) error {
 	defer cancel()
 	client := http.Client{Transport: p.Transport()}
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.Addr+"/v2/", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL()+"/v2/", nil)
 		if err != nil {
 			return err
 		}
 		resp, err := client.Do(req)
 		if err == nil {
-			return resp.Body.Close()
+			return resp.Body.Close() // also the one that asks who is there
 		}
 		select {
 		case end := <-p.ended:
 			return fmt.Errorf("%s ended: %w", command, end)
 		case <-ctx.Done():
-			return ctx.Err()
+			return errors.Join(ctx.Err(), err)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
