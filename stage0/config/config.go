@@ -20,6 +20,7 @@ type Dirs struct {
 
 // Config is what all layers together say. Zero values mean that none did.
 type Config struct {
+	Auth   Auth
 	Paths  Paths
 	Stage1 Stage1
 }
@@ -50,8 +51,8 @@ func Load(dirs Dirs) (Config, error) {
 			continue
 		}
 		l := layer{setBy: make(map[string]string)}
-		for _, kind := range kinds() {
-			if err := l.readKind(filepath.Join(dir, kind.name+".d"), kind); err != nil {
+		for _, d := range directories() {
+			if err := l.readDirectory(filepath.Join(dir, d.name), d); err != nil {
 				return Config{}, fmt.Errorf("read configuration: %w", err)
 			}
 		}
@@ -60,7 +61,8 @@ func Load(dirs Dirs) (Config, error) {
 	return cfg, nil
 }
 
-// layer is one directory's worth, with the file that set each key.
+// layer is one directory's worth, with the file that set each key, each host
+// of kind auth, and each registry of kind dockerAuth.
 type layer struct {
 	cfg   Config
 	setBy map[string]string
@@ -73,6 +75,7 @@ func (l *layer) over(cfg *Config) {
 			*old = by
 		}
 	}
+	cfg.Auth.over(l.cfg.Auth)
 	replace(&cfg.Paths.Data, l.cfg.Paths.Data)
 	replace(&cfg.Paths.Stage1Images, l.cfg.Paths.Stage1Images)
 	if l.cfg.Stage1.Name != "" {
@@ -82,8 +85,8 @@ func (l *layer) over(cfg *Config) {
 	replace(&cfg.Stage1.Location, l.cfg.Stage1.Location)
 }
 
-// readKind reads the files of one kind; a directory that does not exist has none.
-func (l *layer) readKind(dir string, k kind) error {
+// readDirectory reads the files of one directory; one that does not exist has none.
+func (l *layer) readDirectory(dir string, d directory) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -100,7 +103,7 @@ func (l *layer) readKind(dir string, k kind) error {
 		if err != nil {
 			return err
 		}
-		if err := l.readDocument(path, raw, k); err != nil {
+		if err := l.readDocument(path, raw, d); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}

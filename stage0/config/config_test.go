@@ -65,7 +65,7 @@ func TestLoad(t *testing.T) {
 		},
 		"files of other names, directories and other kinds are not read": {
 			map[string]string{
-				"sys/paths.d/README": "not JSON", "sys/paths.d/deep.json/a.json": "not JSON", "sys/auth.d/a.json": "not JSON",
+				"sys/paths.d/README": "not JSON", "sys/paths.d/deep.json/a.json": "not JSON", "sys/auths.d/a.json": "not JSON",
 			},
 			Config{},
 		},
@@ -137,7 +137,7 @@ func TestAVersionNeedsAName(t *testing.T) {
 // FuzzParseObject holds the reader of configuration to what it promises: it never
 // panics, and an object it takes has each key once and a whole value behind it.
 func FuzzParseObject(f *testing.F) {
-	for _, seed := range []string{paths("/x"), stage1(`"name": "x"`), `{"a": [1, {"b": null}]}`, `{"a": 1, "a": 2}`, "{", "[]", ""} {
+	for _, seed := range []string{paths("/x"), stage1(`"name": "x"`), auth(`["a.example"]`, "aws", `{"accessKeyID": "a", "secretAccessKey": "b"}`), dockerAuth(`["[::1]:5000"]`, "u"), `{"a": [1, {"b": null}]}`, `{"a": 1, "a": 2}`, "{", "[]", ""} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -151,8 +151,8 @@ func FuzzParseObject(f *testing.F) {
 			}
 		}
 		l := layer{setBy: make(map[string]string)}
-		for _, k := range kinds() {
-			if err := l.readDocument("x.json", raw, k); err != nil && err.Error() == "" {
+		for _, d := range directories() {
+			if err := l.readDocument("x.json", raw, d); err != nil && err.Error() == "" {
 				t.Error("an error without a text")
 			}
 		}

@@ -1,11 +1,8 @@
 package config
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -17,137 +14,121 @@ const (
 	onlyV1     = "v1"
 )
 
-// kind is a kind of configuration and its keys.
-type kind struct {
-	name string
-	// keys say where a key's value goes and what is wrong with it.
-	keys map[string]func(*Config, string) error
-	// needs are keys that another key asks for.
-	needs map[string]string
+// directory is one of a layer's, with the kinds that may stand in it.
+type directory struct {
+	name  string
+	kinds []kind
 }
 
-func kinds() []kind {
-	return []kind{
-		{
-			name: "paths",
-			keys: map[string]func(*Config, string) error{
-				"data":          func(c *Config, v string) error { return setAbsolute(&c.Paths.Data, v) },
-				"stage1-images": func(c *Config, v string) error { return setAbsolute(&c.Paths.Stage1Images, v) },
-			},
-		},
-		{
-			name: "stage1",
-			keys: map[string]func(*Config, string) error{
-				"name":     func(c *Config, v string) error { c.Stage1.Name = v; return nil },
-				"version":  func(c *Config, v string) error { c.Stage1.Version = v; return nil },
-				"location": func(c *Config, v string) error { return setAbsolute(&c.Stage1.Location, v) },
-			},
-			needs: map[string]string{"version": "name"},
-		},
+func directories() []directory {
+	return []directory{
+		{"auth.d", []kind{{"auth", readAuth}, {"dockerAuth", readDockerAuth}}},
+		{"paths.d", []kind{{"paths", readPaths}}},
+		{"stage1.d", []kind{{"stage1", readStage1}}},
 	}
+}
+
+// kind is a kind of configuration and what reads a document of it, whose kind and
+// version are known to be right.
+type kind struct {
+	name string
+	read func(*layer, document) error
+}
+
+// document is one file's object.
+type document struct {
+	path string
+	kind string
+	keys map[string]json.RawMessage
 }
 
 // readDocument puts one file into the layer.
-func (l *layer) readDocument(path string, raw []byte, k kind) error {
-	doc, err := parseObject(raw)
+func (l *layer) readDocument(path string, raw []byte, d directory) error {
+	keys, err := parseObject(raw)
 	if err != nil {
 		return err
 	}
-	said := make(map[string]string)
-	for _, key := range slices.Sorted(maps.Keys(doc)) {
-		var value string
-		if err := json.Unmarshal(doc[key], &value); err != nil {
-			return fmt.Errorf("key %q: must be a string", key)
-		}
-		if value == "" {
-			return fmt.Errorf("key %q: must not be empty", key)
-		}
-		said[key] = value
-	}
-	if err := checkHeader(said, k); err != nil {
+	doc := document{path: path, keys: keys}
+	if doc.kind, err = stringOf(keys, kindKey); err != nil {
 		return err
 	}
-	for _, key := range slices.Sorted(maps.Keys(said)) {
-		if key == kindKey || key == versionKey {
+	version, err := stringOf(keys, versionKey)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(d.kinds, func(k kind) bool { return k.name == doc.kind })
+	switch {
+	case i < 0:
+		return fmt.Errorf("key %q: kind %q does not belong into a directory %s", kindKey, doc.kind, d.name)
+	case version != onlyV1:
+		return fmt.Errorf("key %q: unknown version %q, want %q", versionKey, version, onlyV1)
+	}
+	return d.kinds[i].read(l, doc)
+}
+
+// onlyKeys refuses keys that the kind has not.
+func (d document) onlyKeys(known ...string) error {
+	for _, key := range slices.Sorted(maps.Keys(d.keys)) {
+		if key != kindKey && key != versionKey && !slices.Contains(known, key) {
+			return fmt.Errorf("key %q: kind %s has no such key", key, d.kind)
+		}
+	}
+	return nil
+}
+
+// set notes who set what, and refuses a second one in this layer.
+func (l *layer) set(what, path string) error {
+	if other, twice := l.setBy[what]; twice {
+		return fmt.Errorf("%s sets it already", other)
+	}
+	l.setBy[what] = path
+	return nil
+}
+
+// readStrings reads a kind whose keys are strings that come one by one.
+func (l *layer) readStrings(d document, keys map[string]func(string) error) error {
+	if err := d.onlyKeys(slices.Collect(maps.Keys(keys))...); err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if _, there := d.keys[key]; !there {
 			continue
 		}
-		set, known := k.keys[key]
-		if !known {
-			return fmt.Errorf("key %q: kind %s has no such key", key, k.name)
+		value, err := stringOf(d.keys, key)
+		if err != nil {
+			return err
 		}
-		if other, twice := l.setBy[k.name+"."+key]; twice {
-			return fmt.Errorf("key %q: %s sets it already", key, other)
+		if err := l.set(d.kind+"."+key, d.path); err != nil {
+			return fmt.Errorf("key %q: %w", key, err)
 		}
-		l.setBy[k.name+"."+key] = path
-		if need := k.needs[key]; need != "" && said[need] == "" {
-			return fmt.Errorf("key %q: key %q must stand beside it", key, need)
-		}
-		if err := set(&l.cfg, said[key]); err != nil {
+		if err := keys[key](value); err != nil {
 			return fmt.Errorf("key %q: %w", key, err)
 		}
 	}
 	return nil
 }
 
-func checkHeader(said map[string]string, k kind) error {
-	switch kind, version := said[kindKey], said[versionKey]; {
-	case kind == "":
-		return fmt.Errorf("key %q is missing", kindKey)
-	case version == "":
-		return fmt.Errorf("key %q is missing", versionKey)
-	case kind != k.name:
-		return fmt.Errorf("key %q: kind %q does not belong into a directory %s.d", kindKey, kind, k.name)
-	case version != onlyV1:
-		return fmt.Errorf("key %q: unknown version %q, want %q", versionKey, version, onlyV1)
-	}
-	return nil
+func readPaths(l *layer, d document) error {
+	p := &l.cfg.Paths
+	return l.readStrings(d, map[string]func(string) error{
+		"data":          func(v string) error { return setAbsolute(&p.Data, v) },
+		"stage1-images": func(v string) error { return setAbsolute(&p.Stage1Images, v) },
+	})
 }
 
-// parseObject reads one JSON object and nothing else. Unlike encoding/json
-// it refuses a key that comes twice, and takes upper and lower case for what
-// they are.
-func parseObject(raw []byte) (map[string]json.RawMessage, error) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	open, err := dec.Token()
-	if err != nil {
-		return nil, notJSON(err)
-	}
-	if open != json.Delim('{') {
-		return nil, errors.New("must be a JSON object")
-	}
-	doc := make(map[string]json.RawMessage)
-	for dec.More() {
-		token, err := dec.Token()
-		if err != nil {
-			return nil, notJSON(err)
-		}
-		key, ok := token.(string)
-		if !ok {
-			return nil, fmt.Errorf("%v is not a key", token)
-		}
-		if _, twice := doc[key]; twice {
-			return nil, fmt.Errorf("key %q: stands twice", key)
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, fmt.Errorf("key %q: %w", key, notJSON(err))
-		}
-		doc[key] = value
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, notJSON(err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("has something behind the JSON object")
-	}
-	return doc, nil
-}
-
-func notJSON(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("not JSON: ends too early")
-	}
-	return fmt.Errorf("not JSON: %w", err)
+func readStage1(l *layer, d document) error {
+	s := &l.cfg.Stage1
+	return l.readStrings(d, map[string]func(string) error{
+		"name":     func(v string) error { s.Name = v; return nil },
+		"location": func(v string) error { return setAbsolute(&s.Location, v) },
+		"version": func(v string) error {
+			if d.keys["name"] == nil {
+				return fmt.Errorf("key %q must stand beside it", "name")
+			}
+			s.Version = v
+			return nil
+		},
+	})
 }
 
 func setAbsolute(into *string, v string) error {
