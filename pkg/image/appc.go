@@ -47,8 +47,18 @@ func IsSchema1(mediaType string) bool {
 // NewAppcManifest makes the manifest under which an ACI is kept: the ACI file
 // is its one layer, the appc ImageManifest its config. The same arguments give
 // the same bytes, so that an ACI has one image ID everywhere. The layer's
-// MediaType is set here; appcID is "sha512-" and 128 hex digits.
-func NewAppcManifest(layer Layer, config []byte, appcID string) ([]byte, error) {
+// MediaType is set here; appcID is "sha512-" and 128 hex digits. The
+// dependencies are Image.Dependencies: with others it is another image, so that
+// what an ID stands for never changes.
+func NewAppcManifest(layer Layer, config []byte, appcID string, dependencies ...digest.Digest) ([]byte, error) {
+	annotations := map[string]string{annotationAppcID: appcID}
+	if len(dependencies) > 0 {
+		ids := make([]string, len(dependencies))
+		for i, d := range dependencies {
+			ids[i] = d.String()
+		}
+		annotations[annotationDependencies] = strings.Join(ids, ",")
+	}
 	raw, err := json.Marshal(ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2},
 		MediaType: ocispec.MediaTypeImageManifest,
@@ -59,7 +69,7 @@ func NewAppcManifest(layer Layer, config []byte, appcID string) ([]byte, error) 
 			MediaType: MediaTypeACI, Digest: layer.Digest, Size: layer.SizeBytes,
 			Annotations: map[string]string{annotationDiffID: layer.DiffID.String()},
 		}},
-		Annotations: map[string]string{annotationAppcID: appcID},
+		Annotations: annotations,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make manifest of ACI: %w", err)
@@ -104,7 +114,8 @@ func appcArch(arch string) string {
 	return arch
 }
 
-func (i *Image) readAppcConfig(config []byte, appcID string) error {
+func (i *Image) readAppcConfig(config []byte, annotations map[string]string) error {
+	appcID := annotations[annotationAppcID]
 	hex, ok := strings.CutPrefix(appcID, appcPrefix)
 	if !ok || len(hex) != sha512HexDigits || !isHex(hex) {
 		return fmt.Errorf("bad appc image ID %q", appcID)
@@ -116,6 +127,9 @@ func (i *Image) readAppcConfig(config []byte, appcID string) error {
 		Kind   string      `json:"acKind"`
 		Name   string      `json:"name"`
 		Labels []appcLabel `json:"labels"`
+
+		Dependencies  []json.RawMessage `json:"dependencies"`
+		PathWhitelist []string          `json:"pathWhitelist"`
 	}
 	if err := json.Unmarshal(config, &c); err != nil {
 		return fmt.Errorf("parse appc image manifest: %w", err)
@@ -124,6 +138,18 @@ func (i *Image) readAppcConfig(config []byte, appcID string) error {
 		return errors.New("not an appc image manifest")
 	}
 	i.AppcID = appcID
+	i.Whitelisted = len(c.PathWhitelist) > 0
+	if list := annotations[annotationDependencies]; list != "" {
+		for id := range strings.SplitSeq(list, ",") {
+			if err := checkAlgorithm(digest.Digest(id)); err != nil {
+				return fmt.Errorf("dependency of ACI: %w", err)
+			}
+			i.Dependencies = append(i.Dependencies, digest.Digest(id))
+		}
+	}
+	if len(i.Dependencies) != len(c.Dependencies) {
+		return fmt.Errorf("ACI has %d dependencies, of which %d were found", len(c.Dependencies), len(i.Dependencies))
+	}
 	name := c.Name
 	for _, l := range c.Labels {
 		switch l.Name {

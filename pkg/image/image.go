@@ -46,6 +46,13 @@ type Image struct {
 	// AppcID is "sha512-" and 128 hex digits for an ACI, the digest of its
 	// uncompressed tar (appc spec, "Image ID"); empty otherwise.
 	AppcID string `json:"appcID,omitempty"`
+	// Dependencies are the images, by ID, whose files lie below this one's, the
+	// lowest first (appc spec, "Dependency Matching"): those the manifest's
+	// dependencies were found to be when the image was fetched.
+	Dependencies []digest.Digest `json:"dependencies,omitempty"`
+	// Whitelisted is set where the manifest lists what of the image's and its
+	// dependencies' files there is (appc spec, pathWhitelist).
+	Whitelisted bool `json:"pathWhitelist,omitempty"`
 	// Origin is the reference, as parsed, of the first fetch.
 	Origin string `json:"origin"`
 	// OS and Arch are in Go's words (linux, amd64); empty where not said.

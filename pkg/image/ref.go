@@ -19,6 +19,7 @@ const (
 	OCIArchive    Transport = "oci-archive"    // a tar of one
 	DockerArchive Transport = "docker-archive" // the output of docker save
 	ACIFile       Transport = "aci"            // an appc image file
+	ACIURL        Transport = "aci-url"        // an appc image file on a web site
 	ByID          Transport = "id"             // an image in the store, by (shortened) ID
 	ByName        Transport = "name"           // an image in the store, by (shortened) name
 )
@@ -37,6 +38,8 @@ type Ref struct {
 	Digest digest.Digest
 	// Path is set for the transports that name files.
 	Path string
+	// URL is set for ACIURL: http or https, in the form parseURL gives it.
+	URL string
 	// ID is set for ByID: "sha256:" or "sha512-" and 2 or more hex digits.
 	ID string
 	// Name is set for ByName.
@@ -60,6 +63,7 @@ const (
 //	docker://[HOST[:PORT]/]NAME[:TAG|@sha256:HEX]   default tag latest, default host docker.io
 //	oci:DIR[:TAG]   oci-archive:FILE[:TAG]   docker-archive:FILE[:NAME]
 //	FILE.aci, /FILE, ./FILE, ../FILE, file://FILE
+//	https://HOST/PATH, http://HOST/PATH
 //	sha256:HEX, sha512-HEX                           possibly shortened
 //	anything else                                    a name in the store
 //
@@ -87,7 +91,7 @@ func Parse(s string) (Ref, error) {
 		case "sha256":
 			return parseID(s, rest, sha256HexDigits)
 		case "http", "https":
-			return Ref{}, fmt.Errorf("fetching images over plain %s is not supported", scheme)
+			return parseURL(s)
 		}
 	}
 	if hex, ok := strings.CutPrefix(s, appcPrefix); ok {
@@ -122,6 +126,8 @@ func (r Ref) String() string {
 		return s
 	case ACIFile:
 		return "file://" + r.Path
+	case ACIURL:
+		return r.URL
 	case ByID:
 		return r.ID
 	case ByName:

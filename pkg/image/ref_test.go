@@ -30,6 +30,10 @@ func TestParse(t *testing.T) {
 		{"a.aci", image.Ref{Transport: image.ACIFile, Path: "a.aci"}, "file://a.aci"},
 		{"./image", image.Ref{Transport: image.ACIFile, Path: "image"}, "file://image"},
 		{"file:///x/../image", image.Ref{Transport: image.ACIFile, Path: "/image"}, "file:///image"},
+		{"https://example.com/x.aci", image.Ref{Transport: image.ACIURL, URL: "https://example.com/x.aci"}, ""},
+		{"http://[::1]:80/a?b=c%20d", image.Ref{Transport: image.ACIURL, URL: "http://[::1]/a?b=c%20d"}, "http://[::1]/a?b=c%20d"},
+		{"https://Example.COM:443/x y.aci", image.Ref{Transport: image.ACIURL, URL: "https://example.com/x%20y.aci"}, "https://example.com/x%20y.aci"},
+		{"https://example.com:8443/a%2fb", image.Ref{Transport: image.ACIURL, URL: "https://example.com:8443/a%2fb"}, ""},
 		{"sha256:0123", image.Ref{Transport: image.ByID, ID: "sha256:0123"}, ""},
 		{"sha512-ab", image.Ref{Transport: image.ByID, ID: "sha512-ab"}, ""},
 		{"nginx:1.28", image.Ref{Transport: image.ByName, Name: "nginx:1.28"}, ""},
@@ -76,7 +80,13 @@ func TestParseRefuses(t *testing.T) {
 		"sha256:":                           "at least 2",
 		"sha512-XY":                         "hex digit",
 		"sha256:" + strings.Repeat("a", 65): "more than 64",
-		"https://example.com/x.aci":         "not supported",
+		"https://example.com":               "names no file",
+		"https:///x.aci":                    "names no host",
+		"https:x.aci":                       "names no host",
+		"https://user:pw@example.com/x.aci": "credentials",
+		"https://example.com/x.aci#f":       "fragment",
+		"https://ex_ample.com/x.aci":        "bad host",
+		"https://example.com/%zz":           "bad URL",
 		"ftp://example.com/x":               "unknown image transport",
 		"two words":                         "space",
 		"new\nline":                         "control character",
@@ -102,7 +112,7 @@ func TestAbs(t *testing.T) {
 
 // FuzzParse: what parses, prints to what parses to the same; and is one line.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"docker://a.b:1/c/d:e", "docker://x@sha256:" + strings.Repeat("a", 64), "oci:d:t", "docker-archive:f:n:t", "x.aci", "file://y", "sha512-ab", "n:t"} {
+	for _, s := range []string{"docker://a.b:1/c/d:e", "docker://x@sha256:" + strings.Repeat("a", 64), "oci:d:t", "docker-archive:f:n:t", "x.aci", "file://y", "sha512-ab", "n:t", "https://A.b:443/c%2fd e?f"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

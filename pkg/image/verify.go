@@ -30,6 +30,8 @@ const (
 
 	annotationDiffID = "raket.appc.diff-id"
 	annotationAppcID = "raket.appc.image-id"
+
+	annotationDependencies = "raket.appc.dependencies"
 )
 
 // Manifest is an image manifest whose digest was checked. Only
@@ -149,7 +151,7 @@ func (m Manifest) VerifyConfig(config []byte) (Verified, error) {
 	}
 	var err error
 	if m.kind == Appc {
-		err = img.readAppcConfig(config, m.parsed.Annotations[annotationAppcID])
+		err = img.readAppcConfig(config, m.parsed.Annotations)
 	} else {
 		err = img.readOCIConfig(config)
 	}

@@ -15,7 +15,7 @@ import (
 // strings and numbers (a varint length and bytes, or a varint), then the CRC-32
 // of all before it. It is good for the index.json whose digest it has, and
 // made anew when anything about it is not as expected.
-const listMagic = "raket list 2\n"
+const listMagic = "raket list 3\n"
 
 type listWriter struct{ b []byte }
 
@@ -24,6 +24,14 @@ func (w *listWriter) num(n int64) { w.b = binary.AppendVarint(w.b, n) }
 func (w *listWriter) str(s string) {
 	w.num(int64(len(s)))
 	w.b = append(w.b, s...)
+}
+
+func (w *listWriter) flag(b bool) {
+	if b {
+		w.num(1)
+	} else {
+		w.num(0)
+	}
 }
 
 // time is in nanoseconds; the zero time is 0.
@@ -59,6 +67,11 @@ func encodeList(index string, images []image.Image) []byte {
 			w.str(l.MediaType)
 			w.num(l.SizeBytes)
 		}
+		w.num(int64(len(i.Dependencies)))
+		for _, d := range i.Dependencies {
+			w.str(d.String())
+		}
+		w.flag(i.Whitelisted)
 		w.num(int64(len(i.Evidence)))
 		for _, e := range i.Evidence {
 			for _, s := range []string{string(e.Kind), e.Key, e.Signer, e.Identity, e.Digest.String()} {
@@ -100,6 +113,8 @@ func (r *listReader) str() string {
 	r.s = r.s[n:]
 	return s
 }
+
+func (r *listReader) flag() bool { return r.num() != 0 }
 
 func (r *listReader) time() time.Time {
 	n := r.num()
@@ -150,6 +165,10 @@ func decodeList(raw []byte, index string) ([]image.Image, bool) {
 				Digest: digest.Digest(r.str()), DiffID: digest.Digest(r.str()), MediaType: r.str(), SizeBytes: r.num(),
 			}
 		}
+		for range r.count() {
+			i.Dependencies = append(i.Dependencies, digest.Digest(r.str()))
+		}
+		i.Whitelisted = r.flag()
 		for range r.count() {
 			i.Evidence = append(i.Evidence, image.Evidence{
 				Kind: image.EvidenceKind(r.str()), Key: r.str(), Signer: r.str(), Identity: r.str(),

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/raket/raket/pkg/image"
 )
@@ -16,7 +17,8 @@ func listed() []image.Image {
 		{
 			ID: "sha256:03", Kind: image.Appc, Names: []string{"a\tb", ""}, Config: "sha256:04", AppcID: "sha512-05", Origin: "o\n", OS: "linux",
 			Arch: "amd64", SizeBytes: 1 << 40, Evidence: []image.Evidence{{Kind: image.Sigstore, Key: "sha256:00", Signed: time.Unix(7, 0).UTC()}}, Imported: time.Unix(-1, 0).UTC(),
-			Layers: []image.Layer{{Digest: "sha256:06", DiffID: "sha256:07", MediaType: "m", SizeBytes: -1}},
+			Layers:       []image.Layer{{Digest: "sha256:06", DiffID: "sha256:07", MediaType: "m", SizeBytes: -1}},
+			Dependencies: []digest.Digest{"sha256:08", "sha256:09"}, Whitelisted: true,
 		},
 	}
 }
