@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -17,6 +19,10 @@ import (
 
 const (
 	annotationRefName = "org.opencontainers.image.ref.name" // image-spec, "Pre-Defined Annotation Keys"
+	// annotationName has a name of the image in full. The one above has it as
+	// other tools can take it (image-spec, "Pre-Defined Annotation Keys"), where
+	// it has such a form.
+	annotationName    = "raket.name"
 	annotationAppcID  = "raket.appc.image-id"
 	mediaTypeManifest = "application/vnd.oci.image.manifest.v1+json"
 	mediaTypeIndex    = "application/vnd.oci.image.index.v1+json"
@@ -37,16 +43,21 @@ type indexEntry struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 }
 
-func (e indexEntry) name() string { return e.Annotations[annotationRefName] }
+func (e indexEntry) name() string {
+	if name := e.Annotations[annotationName]; name != "" {
+		return name
+	}
+	return e.Annotations[annotationRefName] // as stores of old have it
+}
 
-// parseIndex reads index.json's content; nil is that of a new store.
-func (s *Store) parseIndex(raw []byte) (index, error) {
+// parseIndex reads the content of index.json in dir; nil is that of a new store.
+func parseIndex(dir string, raw []byte) (index, error) {
 	idx := index{SchemaVersion: 2, MediaType: mediaTypeIndex, Manifests: []indexEntry{}}
 	if raw == nil {
 		return idx, nil
 	}
 	if err := json.Unmarshal(raw, &idx); err != nil {
-		return idx, fmt.Errorf("parse image index %s: %w", s.path("index.json"), err)
+		return idx, fmt.Errorf("parse image index %s: %w", filepath.Join(dir, "index.json"), err)
 	}
 	return idx, nil
 }
@@ -63,7 +74,7 @@ func (s *Store) changeIndex(change func(*index) (bool, error)) (err error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read image index: %w", err)
 	}
-	idx, err := s.parseIndex(raw)
+	idx, err := parseIndex(s.images, raw)
 	if err != nil {
 		return err
 	}
@@ -71,6 +82,7 @@ func (s *Store) changeIndex(change func(*index) (bool, error)) (err error) {
 	if err != nil || !changed {
 		return err
 	}
+	idx.setRefNames()
 	if raw, err = json.Marshal(idx); err != nil {
 		return fmt.Errorf("write image index: %w", err)
 	}
@@ -86,7 +98,7 @@ func (idx *index) setNames(entry indexEntry, appcID string, names []string) bool
 		e := entry
 		e.Annotations = map[string]string{}
 		if name != "" {
-			e.Annotations[annotationRefName] = name
+			e.Annotations[annotationName] = name
 		}
 		if appcID != "" {
 			e.Annotations[annotationAppcID] = appcID
@@ -105,6 +117,7 @@ func (idx *index) setNames(entry indexEntry, appcID string, names []string) bool
 			if !idx.has(old.Digest) {
 				old.Annotations = maps.Clone(old.Annotations)
 				delete(old.Annotations, annotationRefName)
+				delete(old.Annotations, annotationName)
 				idx.Manifests = append(idx.Manifests, old)
 			}
 			changed = true
@@ -123,6 +136,61 @@ func (idx *index) setNames(entry indexEntry, appcID string, names []string) bool
 		return e.Digest == entry.Digest && e.name() == ""
 	})
 	return changed || len(idx.Manifests) != before
+}
+
+// removeName takes a name from its image, which stays if it has others. It
+// reports whether there was such a name, and whether the image is gone.
+func (idx *index) removeName(name string) (found, last bool) {
+	at := slices.IndexFunc(idx.Manifests, func(e indexEntry) bool { return e.name() == name })
+	if at < 0 {
+		return false, false
+	}
+	id := idx.Manifests[at].Digest
+	idx.Manifests = slices.Delete(idx.Manifests, at, at+1)
+	return true, !idx.has(id)
+}
+
+// setRefNames gives entries the names by which other tools find them: that of a
+// registry before the same one that an archive gave its image.
+func (idx *index) setRefNames() {
+	taken := map[string]bool{}
+	for _, fromRegistry := range []bool{true, false} {
+		for i := range idx.Manifests {
+			e := &idx.Manifests[i]
+			name := e.name()
+			ref, isDocker := strings.CutPrefix(name, "docker://")
+			if name == "" || isDocker != fromRegistry {
+				continue
+			}
+			e.Annotations = maps.Clone(e.Annotations)
+			e.Annotations[annotationName] = name
+			delete(e.Annotations, annotationRefName)
+			if isRefName(ref) && !taken[ref] {
+				e.Annotations[annotationRefName] = ref
+				taken[ref] = true
+			}
+		}
+	}
+}
+
+// isRefName matches the grammar of org.opencontainers.image.ref.name: letters and
+// digits, with a slash, one of "-._:@+", or two dashes between them.
+func isRefName(s string) bool {
+	between := "" // what follows the last letter or digit
+	for i, c := range []byte(s) {
+		switch {
+		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9':
+			if len(between) > 1 && between != "--" {
+				return false
+			}
+			between = ""
+		case i == 0 || !strings.ContainsRune("-._:@+/", rune(c)):
+			return false
+		default:
+			between += string(c)
+		}
+	}
+	return s != "" && between == ""
 }
 
 func (idx *index) has(id digest.Digest) bool {

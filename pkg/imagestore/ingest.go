@@ -45,7 +45,7 @@ func (s *Store) beginBlob(ctx context.Context, id digest.Digest) (*blobStage, er
 
 // publish shows the blob; it has been verified and brought to the disk.
 func (b *blobStage) publish() error {
-	if err := os.Rename(filepath.Join(b.dir, "blob"), b.store.BlobPath(b.id)); err != nil {
+	if err := os.Rename(filepath.Join(b.dir, "blob"), b.store.ownBlobPath(b.id)); err != nil {
 		return errors.Join(fmt.Errorf("publish blob: %w", err), b.discard())
 	}
 	return b.discard()
@@ -159,7 +159,7 @@ func (s *Store) PutBlob(what string, content []byte, id digest.Digest) error {
 		return nil
 	}
 	s.step("put " + what)
-	return atomicfile.WriteFile(s.BlobPath(id), content, 0o640)
+	return atomicfile.WriteFile(s.ownBlobPath(id), content, 0o640)
 }
 
 // SweepLeftovers removes what killed fetches left. It never waits, and leaves

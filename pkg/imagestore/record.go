@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sys/unix"
 
 	"github.com/raket/raket/pkg/atomicfile"
 	"github.com/raket/raket/pkg/image"
@@ -51,7 +51,7 @@ func (s *Store) Commit(ctx context.Context, v image.Verified, origin image.Ref, 
 	}
 	names = slices.Concat(names, img.Names)
 	img.Origin, img.Names, img.Imported = origin.String(), nil, time.Now().UTC()
-	entry := indexEntry{MediaType: mediaTypeManifest, Digest: img.ID, Size: int64(len(v.ManifestBytes()))}
+	entry := indexEntry{MediaType: manifestType(v.ManifestBytes()), Digest: img.ID, Size: int64(len(v.ManifestBytes()))}
 	err := s.changeIndex(func(idx *index) (bool, error) {
 		if err := s.writeRecord(img, idx.has(img.ID)); err != nil {
 			return false, err
@@ -68,7 +68,7 @@ func (s *Store) Commit(ctx context.Context, v image.Verified, origin image.Ref, 
 // is new evidence for it.
 func (s *Store) writeRecord(img image.Image, known bool) error {
 	if known {
-		old, err := s.readRecord(img.ID)
+		old, err := readRecord(s.images, img.ID)
 		if err == nil {
 			img.Evidence = image.MergeEvidence(old.Evidence, img.Evidence)
 			if len(img.Evidence) == len(old.Evidence) {
@@ -95,8 +95,21 @@ func (s *Store) writeRecord(img image.Image, known bool) error {
 	return nil
 }
 
-func (s *Store) readRecord(id digest.Digest) (image.Image, error) {
-	raw, err := os.ReadFile(s.recordPath(id))
+// manifestType is the media type of a checked manifest.
+func manifestType(raw []byte) string {
+	var doc struct {
+		MediaType string `json:"mediaType"`
+	}
+	if json.Unmarshal(raw, &doc) == nil && doc.MediaType == image.MediaTypeDockerManifest {
+		return doc.MediaType
+	}
+	return mediaTypeManifest
+}
+
+// readRecord reads a record of the store at dir (…/images).
+func readRecord(dir string, id digest.Digest) (image.Image, error) {
+	path := filepath.Join(dir, "records", hexOf(id)+".json")
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return image.Image{}, fmt.Errorf("read image record: %w", err)
 	}
@@ -105,7 +118,7 @@ func (s *Store) readRecord(id digest.Digest) (image.Image, error) {
 		err = fmt.Errorf("it is of image %q", img.ID)
 	}
 	if err != nil {
-		return image.Image{}, fmt.Errorf("read image record %s: %w", s.recordPath(id), err)
+		return image.Image{}, fmt.Errorf("read image record %s: %w", path, err)
 	}
 	return img, nil
 }
@@ -116,84 +129,4 @@ func parseRecord(raw []byte) (image.Image, error) {
 		return image.Image{}, err
 	}
 	return img, nil
-}
-
-// setLastUsed reads the last use off the record's mtime, where Touch put it.
-func setLastUsed(records int, img *image.Image) {
-	img.LastUsed = img.Imported
-	var st unix.Stat_t
-	if unix.Fstatat(records, hexOf(img.ID)+".json", &st, 0) != nil {
-		return
-	}
-	if used := time.Unix(st.Mtim.Unix()).UTC(); used.After(img.Imported) {
-		img.LastUsed = used
-	}
-}
-
-// Touch notes that an image is being used now. It waits for nothing.
-func (s *Store) Touch(img image.Image) error {
-	now := time.Now()
-	if err := os.Chtimes(s.recordPath(img.ID), now, now); err != nil {
-		return fmt.Errorf("note use of image: %w", err)
-	}
-	return nil
-}
-
-// List returns all images, in order of import. It never waits for a lock.
-func (s *Store) List() ([]image.Image, error) {
-	images, err := s.load()
-	if err != nil {
-		return nil, err
-	}
-	return images, s.withLastUsed(images)
-}
-
-func (s *Store) withLastUsed(images []image.Image) error {
-	records, err := os.Open(s.path("records"))
-	if err != nil {
-		return fmt.Errorf("read image records: %w", err)
-	}
-	for i := range images {
-		setLastUsed(int(records.Fd()), &images[i])
-	}
-	return records.Close()
-}
-
-// load returns all images without their last use, from the disposable index
-// file where that is up to date.
-func (s *Store) load() ([]image.Image, error) {
-	raw, err := os.ReadFile(s.path("index.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return []image.Image{}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read image index: %w", err)
-	}
-	sum := image.Sum(raw).String()
-	if cached, err := os.ReadFile(s.path("records", listCache)); err == nil {
-		if images, ok := decodeList(cached, sum); ok {
-			return images, nil
-		}
-	}
-	idx, err := s.parseIndex(raw)
-	if err != nil {
-		return nil, err
-	}
-	images := []image.Image{}
-	order, names := idx.names()
-	for _, id := range order {
-		img, err := s.readRecord(id)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed since index.json was read
-		}
-		if err != nil {
-			return nil, err
-		}
-		img.Names = names[id]
-		images = append(images, img)
-	}
-	slices.SortStableFunc(images, func(a, b image.Image) int { return a.Imported.Compare(b.Imported) })
-	// Who may not write here reads slowly, and right.
-	_ = atomicfile.Write(s.path("records", listCache), encodeList(sum, images), 0o640, atomicfile.Options{NoSync: true})
-	return images, nil
 }

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -22,66 +21,85 @@ import (
 type InUse func() (map[digest.Digest][]string, error)
 
 // Remove removes an image, under all its names, and what only it needed. The
-// error wraps ErrInUse, naming the pods, where pods use it. It waits for
-// pods that are being prepared. A nil inUse means none is in use.
+// error wraps ErrInUse, naming the pods, where pods use it, and ErrReadOnly
+// where it is in a read-only store and nowhere else. It waits for pods that are
+// being prepared. A nil inUse means none is in use.
 func (s *Store) Remove(img image.Image, inUse InUse) error {
-	_, err := s.collect(inUse, func(all []image.Image, used map[digest.Digest][]string) ([]image.Image, error) {
-		if pods := used[img.ID]; len(pods) > 0 {
-			return nil, fmt.Errorf("remove image %s: %w by pod %s", image.ShortID(img), ErrInUse, strings.Join(pods, ", "))
-		}
-		if !slices.ContainsFunc(all, func(i image.Image) bool { return i.ID == img.ID }) {
-			return nil, fmt.Errorf("remove image %s: %w", image.ShortID(img), ErrNotFound)
-		}
-		return []image.Image{img}, nil
-	})
+	_, err := s.collect(collection{inUse: inUse, choose: func(all []image.Image, used map[digest.Digest][]string) ([]image.Image, error) {
+		return []image.Image{img}, s.checkRemovable(img, all, used)
+	}})
 	return err
 }
 
-// GCOptions say what GC collects.
-type GCOptions struct {
-	// Grace is how long an image may be unused before it is removed; 0
-	// removes every image that no pod uses.
-	Grace time.Duration
-	// InUse may be nil, where there are no pods.
-	InUse InUse
+// checkRemovable says why an image, of all, can't be removed.
+func (s *Store) checkRemovable(img image.Image, all []image.Image, used map[digest.Digest][]string) error {
+	if pods := used[img.ID]; len(pods) > 0 {
+		return fmt.Errorf("%w by pod %s", ErrInUse, strings.Join(pods, ", "))
+	}
+	if slices.ContainsFunc(all, func(i image.Image) bool { return i.ID == img.ID }) {
+		return nil
+	}
+	if seed := s.Seed(img); seed != "" {
+		return fmt.Errorf("%w, %s", ErrReadOnly, seed)
+	}
+	return ErrNotFound
 }
 
-// Collected is what a removal did.
-type Collected struct {
-	Images []image.Image
-	// Blobs and Trees count what nothing needed any more.
-	Blobs, Trees int
-	// SizeBytes is of the blobs removed.
-	SizeBytes int64
-	// Deferred is set where a fetch was under way: blobs and trees were left
-	// for the next GC.
-	Deferred bool
+// RemoveName takes a name, in full, from its image, and removes the image, as
+// Remove does, with its last name. It reports whether the image is gone.
+func (s *Store) RemoveName(name string, inUse InUse) (gone bool, err error) {
+	_, err = s.collect(collection{inUse: inUse, choose: func(all []image.Image, used map[digest.Digest][]string) ([]image.Image, error) {
+		at := slices.IndexFunc(all, func(i image.Image) bool { return slices.Contains(i.Names, name) })
+		switch {
+		case at < 0:
+			return nil, s.noOwnName(name)
+		case len(all[at].Names) > 1:
+			return nil, s.changeIndex(func(idx *index) (bool, error) {
+				found, _ := idx.removeName(name)
+				return found, nil
+			})
+		}
+		gone = true
+		return all[at : at+1], s.checkRemovable(all[at], all, used)
+	}})
+	return gone && err == nil, err
 }
 
-// GC removes images that no pod has used lately, blobs and trees that no image
-// needs, and what killed processes left.
-func (s *Store) GC(opts GCOptions) (Collected, error) {
-	oldest := time.Now().Add(-opts.Grace)
-	return s.collect(opts.InUse, func(all []image.Image, used map[digest.Digest][]string) ([]image.Image, error) {
-		return slices.DeleteFunc(slices.Clone(all), func(i image.Image) bool {
-			return len(used[i.ID]) > 0 || i.LastUsed.After(oldest)
-		}), nil
-	})
+// noOwnName says why a name can't be removed.
+func (s *Store) noOwnName(name string) error {
+	images, err := s.load()
+	if err != nil {
+		return err
+	}
+	for _, i := range images {
+		if slices.Contains(i.Names, name) {
+			return fmt.Errorf("%w, %s", ErrReadOnly, s.Seed(i))
+		}
+	}
+	return ErrNotFound
 }
 
 type chooser func(all []image.Image, used map[digest.Digest][]string) ([]image.Image, error)
 
+// collection says what collect does.
+type collection struct {
+	inUse  InUse
+	choose chooser
+	dryRun bool
+}
+
 // collect removes the images chosen, then what nothing refers to. Large removals
 // happen after the locks are gone.
-func (s *Store) collect(inUse InUse, choose chooser) (Collected, error) {
-	done, err := s.collectLocked(inUse, choose)
-	if err != nil {
+func (s *Store) collect(c collection) (Collected, error) {
+	done, err := s.collectLocked(c)
+	if err != nil || c.dryRun {
 		return done, err
 	}
+	s.step("sweep")
 	return done, s.SweepLeftovers()
 }
 
-func (s *Store) collectLocked(inUse InUse, choose chooser) (done Collected, err error) {
+func (s *Store) collectLocked(c collection) (done Collected, err error) {
 	fetch, err := flock.Create(s.path("fetch.lock"))
 	if err != nil {
 		return done, err
@@ -99,18 +117,21 @@ func (s *Store) collectLocked(inUse InUse, choose chooser) (done Collected, err 
 	defer func() { err = errors.Join(err, l.Close()) }()
 
 	used := map[digest.Digest][]string{}
-	if inUse != nil {
-		if used, err = inUse(); err != nil {
+	if c.inUse != nil {
+		if used, err = c.inUse(); err != nil {
 			return done, fmt.Errorf("find images in use: %w", err)
 		}
 	}
-	all, err := s.List()
+	all, err := s.listOwn()
 	if err != nil {
 		return done, err
 	}
-	if done.Images, err = choose(all, used); err != nil {
+	chosen, err := c.choose(all, used)
+	if err != nil || c.dryRun {
+		done.Images = chosen
 		return done, err
 	}
+	done.Images = chosen
 	gone := map[digest.Digest]bool{}
 	for _, img := range done.Images {
 		gone[img.ID] = true
@@ -137,7 +158,10 @@ func (s *Store) forget(gone map[digest.Digest]bool) error {
 // dropUnreferenced removes records, blobs and trees that none of the images
 // needs. Nobody fetches or prepares meanwhile.
 func (s *Store) dropUnreferenced(kept []image.Image, done *Collected) error {
-	records, blobs, trees := map[string]bool{listCache: true}, map[string]bool{}, map[string]bool{}
+	records, blobs, trees := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	if err := s.keepForSeeds(trees); err != nil {
+		return err
+	}
 	for _, img := range kept {
 		records[hexOf(img.ID)+".json"] = true
 		blobs[hexOf(img.ID)], blobs[hexOf(img.Config)] = true, true
@@ -149,12 +173,13 @@ func (s *Store) dropUnreferenced(kept []image.Image, done *Collected) error {
 		}
 	}
 	s.step("remove records")
-	if _, _, err := removeOthers(s.path("records"), records); err != nil {
+	keepRecord := func(name string) bool { return records[name] || isListCache(name) }
+	if _, _, err := removeOthers(s.path("records"), keepRecord); err != nil {
 		return err
 	}
 	s.step("remove blobs")
 	var err error
-	if done.Blobs, done.SizeBytes, err = removeOthers(s.path("blobs", "sha256"), blobs); err != nil {
+	if done.Blobs, done.SizeBytes, err = removeOthers(s.path("blobs", "sha256"), func(name string) bool { return blobs[name] }); err != nil {
 		return err
 	}
 	// Of an index.json that was never finished.
@@ -172,14 +197,31 @@ func (s *Store) dropUnreferenced(kept []image.Image, done *Collected) error {
 	return err
 }
 
-// removeOthers removes the files of dir that are not in keep.
-func removeOthers(dir string, keep map[string]bool) (n int, size int64, err error) {
+// keepForSeeds adds the trees that images of read-only stores may have here, should
+// they have none there.
+func (s *Store) keepForSeeds(trees map[string]bool) error {
+	for _, seed := range s.seeds {
+		images, err := loadDir(seed, s.seedCache(seed))
+		if err != nil {
+			return err
+		}
+		for _, img := range images {
+			for _, name := range s.trees.StackNames(treeNames(img)) {
+				trees[name] = true
+			}
+		}
+	}
+	return nil
+}
+
+// removeOthers removes the files of dir that are not to be kept.
+func removeOthers(dir string, keep func(name string) bool) (n int, size int64, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return 0, 0, fmt.Errorf("collect: %w", err)
 	}
 	for _, e := range entries {
-		if keep[e.Name()] {
+		if keep(e.Name()) {
 			continue
 		}
 		if fi, err := e.Info(); err == nil {

@@ -22,12 +22,14 @@ var (
 	ErrNotFound  = errors.New("image is not in the store")
 	ErrAmbiguous = errors.New("image name is ambiguous")
 	ErrInUse     = errors.New("image is in use")
+	ErrReadOnly  = errors.New("image is in a read-only store")
 )
 
 // Store is a store of images on disk. Its methods may be called concurrently,
 // also by several processes.
 type Store struct {
-	images string // …/images
+	images string   // …/images
+	seeds  []string // …/images of each read-only store
 	trees  *tree.Store
 	sync   syncer
 	onStep func(string)
@@ -35,6 +37,10 @@ type Store struct {
 
 // Options are for OpenWith.
 type Options struct {
+	// Seeds are directories as Open takes, with images that came with the
+	// host: they are searched first and never written to. One that does not
+	// exist is empty.
+	Seeds []string
 	// OnStep is called with a name before each change that is visible on disk,
 	// for tests that end the process there; nil for none.
 	OnStep func(name string)
@@ -50,6 +56,24 @@ func OpenWith(dir string, opts Options) (*Store, error) {
 		return nil, fmt.Errorf("open image store: %w", err)
 	}
 	s := &Store{images: filepath.Join(abs, "images"), onStep: opts.OnStep}
+	var trees []string
+	for _, seed := range opts.Seeds {
+		if seed, err = filepath.Abs(seed); err != nil {
+			return nil, fmt.Errorf("open image store: %w", err)
+		}
+		if seed == abs {
+			continue
+		}
+		// Looked for once: most hosts have none.
+		if _, err := os.Stat(filepath.Join(seed, "images", "index.json")); err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			return nil, fmt.Errorf("open read-only image store: %w", err)
+		}
+		s.seeds = append(s.seeds, filepath.Join(seed, "images"))
+		trees = append(trees, filepath.Join(seed, "trees"))
+	}
 	if _, err := os.Stat(s.path("fetch.lock")); errors.Is(err, fs.ErrNotExist) {
 		if err := s.create(abs); err != nil {
 			return nil, fmt.Errorf("open image store: %w", err)
@@ -57,7 +81,7 @@ func OpenWith(dir string, opts Options) (*Store, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("open image store: %w", err)
 	}
-	if s.trees, err = tree.Open(filepath.Join(abs, "trees")); err != nil {
+	if s.trees, err = tree.Open(filepath.Join(abs, "trees"), trees...); err != nil {
 		return nil, fmt.Errorf("open image store: %w", err)
 	}
 	return s, nil
@@ -122,7 +146,18 @@ func (s *Store) lock(name string, take func(*flock.Lock) error) (*flock.Lock, er
 func hexOf(d digest.Digest) string { return strings.TrimPrefix(d.String(), "sha256:") }
 
 // BlobPath is where the blob is, or would be.
-func (s *Store) BlobPath(d digest.Digest) string { return s.path("blobs", "sha256", hexOf(d)) }
+func (s *Store) BlobPath(d digest.Digest) string {
+	for _, seed := range s.seeds {
+		path := filepath.Join(seed, "blobs", "sha256", hexOf(d))
+		if _, err := os.Lstat(path); err == nil {
+			return path
+		}
+	}
+	return s.ownBlobPath(d)
+}
+
+// ownBlobPath is where the blob is made.
+func (s *Store) ownBlobPath(d digest.Digest) string { return s.path("blobs", "sha256", hexOf(d)) }
 
 // HasBlob reports whether the blob is in the store.
 func (s *Store) HasBlob(d digest.Digest) bool {

@@ -148,10 +148,7 @@ func (s *Store) add(ctx context.Context, name string, fixes []fix) error {
 	if err != nil || st == nil {
 		return err
 	}
-	err = fillPatch(st.Dir(), fixes)
-	if err == nil {
-		err = st.finish(layer.Stats{Entries: int64(len(fixes))})
-	}
+	err = st.finishPatch(fixes)
 	if err == nil {
 		err = syncFS(st.Dir())
 	}
@@ -159,6 +156,13 @@ func (s *Store) add(ctx context.Context, name string, fixes []fix) error {
 		return errors.Join(fmt.Errorf("make tree %s: %w", name, err), st.Discard())
 	}
 	return st.Publish()
+}
+
+func (st *Staging) finishPatch(fixes []fix) error {
+	if err := fillPatch(st.Dir(), fixes); err != nil {
+		return err
+	}
+	return st.finish(layer.Stats{Entries: int64(len(fixes))})
 }
 
 func fillPatch(dir string, fixes []fix) error {

@@ -27,23 +27,28 @@ const (
 	maxMetaBytes = 256 << 20
 )
 
-// Store is a directory of trees. Its methods may be called concurrently, also
-// by several processes.
-type Store struct{ dir string }
+// Store is a directory of trees, and others that are only read. Its methods may
+// be called concurrently, also by several processes.
+type Store struct {
+	dir   string
+	seeds []string
+}
 
 // Open uses dir, an absolute path, for trees, and makes it where it is missing.
 // Only root may look into it: trees hold set-user-ID programs of strangers.
-func Open(dir string) (*Store, error) {
+// Trees in the seeds, absolute paths too, are used before those in dir; nothing
+// is ever changed there, and they need not exist.
+func Open(dir string, seeds ...string) (*Store, error) {
 	ingest := filepath.Join(dir, ingestDir)
 	if _, err := os.Stat(ingest); errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(ingest, 0o700); err != nil {
 			return nil, fmt.Errorf("make directory of trees: %w", err)
 		}
 	}
-	return &Store{dir: dir}, nil
+	return &Store{dir: dir, seeds: seeds}, nil
 }
 
-// Dir is the directory the store was opened at.
+// Dir is the directory the store was opened at: where trees are made.
 func (s *Store) Dir() string { return s.dir }
 
 // Name is the directory name of the tree of a layer of an image of this kind:
@@ -57,12 +62,25 @@ func Name(kind image.Kind, diffID digest.Digest) string {
 }
 
 // Path is where the tree of this name is, or would be.
-func (s *Store) Path(name string) string { return filepath.Join(s.dir, name, fsDir) }
+func (s *Store) Path(name string) string { return filepath.Join(s.home(name), name, fsDir) }
 
 // Has reports whether the tree is there, whole.
 func (s *Store) Has(name string) bool {
-	_, err := os.Lstat(filepath.Join(s.dir, name))
+	_, err := os.Lstat(filepath.Join(s.home(name), name))
 	return err == nil
+}
+
+// Seeded reports whether the tree is in a directory that is only read.
+func (s *Store) Seeded(name string) bool { return s.home(name) != s.dir }
+
+// home is the directory of the tree: the first seed that has it, or the store's.
+func (s *Store) home(name string) string {
+	for _, seed := range s.seeds {
+		if _, err := os.Lstat(filepath.Join(seed, name)); err == nil {
+			return seed
+		}
+	}
+	return s.dir
 }
 
 // Staging is a tree that is being made.
@@ -77,7 +95,12 @@ type Staging struct {
 // returns nil where the tree is there.
 func (s *Store) Begin(ctx context.Context, name string) (*Staging, error) {
 	st := &Staging{store: s, name: name, dir: filepath.Join(s.dir, ingestDir, name)}
-	lock, err := flock.MakeDir(ctx, st.dir, func() bool { return s.Has(name) })
+	return st.begin(ctx, func() bool { return s.Has(name) })
+}
+
+func (st *Staging) begin(ctx context.Context, done func() bool) (*Staging, error) {
+	name := st.name
+	lock, err := flock.MakeDir(ctx, st.dir, done)
 	if err != nil {
 		return nil, fmt.Errorf("begin tree %s: %w", name, err)
 	}
@@ -142,7 +165,7 @@ func (st *Staging) Discard() error {
 // Stats are what is recorded of a tree.
 func (s *Store) Stats(name string) (layer.Stats, error) {
 	var meta layer.Stats
-	f, err := os.Open(filepath.Join(s.dir, name, metaFile))
+	f, err := os.Open(filepath.Join(s.home(name), name, metaFile))
 	if err != nil {
 		return meta, fmt.Errorf("read tree: %w", err)
 	}
