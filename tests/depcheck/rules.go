@@ -59,6 +59,7 @@ func owners() []owner {
 		{"github.com/containerd/containerd/v2", []string{"pkg/layer"}, ""},
 		{"github.com/klauspost/compress", []string{"pkg/layer"}, ""},
 		{"github.com/ulikunitz/xz", []string{"pkg/layer"}, ""},
+		{"github.com/ProtonMail/go-crypto", []string{"stage0/trust/openpgp"}, "its policy is decided in one place"},
 		{"github.com/appc/spec/schema", []string{"pkg/podmanifest", "stage0/fetch/appc"}, "one reads pod manifests, the other image manifests"},
 		{"github.com/coreos/go-systemd/v22/unit", []string{"pkg/unitfile"}, "it writes newlines verbatim: never feed it unchecked text"},
 		{"github.com/coreos/go-systemd/v22", []string{"pkg/sd"}, ""},
