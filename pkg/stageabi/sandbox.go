@@ -25,6 +25,17 @@ type Sandbox struct {
 	Log        LogMode    `json:"log"`
 	Apps       []App      `json:"apps"` // in the order of the pod manifest
 	Stage1     Stage1     `json:"stage1"`
+	// Insecure has protections of the pod that the user has left out.
+	Insecure Insecure `json:"insecure,omitzero"`
+}
+
+// Insecure says what a stage1 is not to do, though it usually does. What apps may have of
+// capabilities is in their specs.
+type Insecure struct {
+	// Paths: the kernel's files in /proc and /sys are not masked nor made read-only.
+	Paths bool `json:"paths,omitempty"`
+	// Seccomp: there is no system call filter.
+	Seccomp bool `json:"seccomp,omitempty"`
 }
 
 // App is one app of a pod.

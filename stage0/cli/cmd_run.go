@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,7 +72,7 @@ func takePodArgs(e *env, cmd *cobra.Command, verb appargs.Verb, do func(context.
 		case err != nil:
 			return usageError(cmd, "%w", err)
 		}
-		if err := cmp.Or(e.insecure.checkRun(), e.insecure.checkFetch()); err != nil {
+		if err := e.insecure.checkFetch(); err != nil {
 			return err
 		}
 		return do(cmd.Context(), p)

@@ -19,7 +19,7 @@ func newRunPrepared(e *env) *cobra.Command {
 		Annotations: exits(exitOK, exitApp, exitExec, exitNamespace, exitError),
 		Args:        exactly("UUID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := e.insecure.checkRun(); err != nil {
+			if err := e.insecure.checkRunPrepared(); err != nil {
 				return err
 			}
 			p, err := e.findPod(cmd, args[0])

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/raket/raket/pkg/appspec"
 )
 
 // insecureOptions are checks that the user wants left out, in rkt's words.
@@ -90,15 +92,24 @@ func (o insecureOptions) checkFetch() error {
 	}
 }
 
-// checkRun refuses what would loosen a pod: there is no way to run one
-// looser than it is, and a user who asked for it must not believe it was done.
-func (o insecureOptions) checkRun() error {
+// loose are the protections that a pod is made without. Those of the rest are
+// checks of images; ondisk is one that raket makes on demand alone (raket image
+// verify), so that there is nothing to leave out when a pod runs.
+func (o insecureOptions) loose() appspec.Loose {
+	return appspec.Loose{
+		Capabilities: o.has(insecureCapabilities), Paths: o.has(insecurePaths), Seccomp: o.has(insecureSeccomp),
+	}
+}
+
+// checkRunPrepared refuses what is decided when a pod is prepared: a user who
+// asked for it must not believe it was done.
+func (o insecureOptions) checkRunPrepared() error {
 	loosened := o & insecureAllRun
 	if loosened == 0 {
 		return nil
 	}
 	return &fault{
-		err:  fmt.Errorf("--insecure-options=%v is not supported: an app's restrictions are not left out as a whole", &loosened),
-		hint: "give the app what it lacks, as --caps-retain=CAP_NET_ADMIN after its image",
+		err:  fmt.Errorf("--insecure-options=%v comes too late: a pod's protections are decided when it is prepared", &loosened),
+		hint: fmt.Sprintf("raket prepare --insecure-options=%v …", &loosened),
 	}
 }

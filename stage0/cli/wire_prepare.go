@@ -49,7 +49,7 @@ func (r *realPreparer) Prepare(ctx context.Context, p appargs.Pod, keep bool) (u
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	prepared, err := prepare.Prepare(ctx, prepare.Request{
 		Pods: r.pods.store, Images: r.images.store, Fetch: fetchImage, Stage1: stage1, Pod: p, Now: time.Now(),
-		Durable: keep,
+		Durable: keep, Loose: r.pods.Insecure.loose(),
 	})
 	var missing *appspec.NotFoundError
 	if !keep && errors.As(err, &missing) {

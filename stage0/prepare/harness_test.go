@@ -36,6 +36,7 @@ type host struct {
 	pods   *pod.Store
 	images *imagestore.Store
 	named  map[string]image.Image
+	loose  appspec.Loose
 }
 
 func newHost(t *testing.T) *host {
@@ -96,7 +97,7 @@ func (h *host) fetch(_ context.Context, name, _ string) (image.Image, error) {
 
 func (h *host) prepare(p appargs.Pod) (pod.UUID, error) {
 	return Prepare(h.Context(), Request{
-		Pods: h.pods, Images: h.images, Fetch: h.fetch, Pod: p, Now: time.Unix(1700000000, 0).UTC(),
+		Pods: h.pods, Images: h.images, Fetch: h.fetch, Pod: p, Loose: h.loose, Now: time.Unix(1700000000, 0).UTC(),
 		Stage1: stageabi.Stage1{Name: "fake", Dir: "/stage1", Network: stageabi.NetHost, Entrypoints: map[stageabi.Entrypoint]string{stageabi.Run: "run"}},
 	})
 }

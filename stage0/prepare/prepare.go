@@ -31,6 +31,8 @@ type Request struct {
 	Fetch  func(ctx context.Context, name, signature string) (image.Image, error)
 	Stage1 stageabi.Stage1
 	Pod    appargs.Pod
+	// Loose are protections that the pod goes without.
+	Loose appspec.Loose
 	// Durable brings the pod to the disk before it counts as prepared. It is for
 	// pods that are started later: one that starts at once does not survive what
 	// would lose its files.
@@ -123,6 +125,7 @@ func (r Request) sandbox(uuid pod.UUID) stageabi.Sandbox {
 		ExitPolicy: stageabi.ExitPolicy(r.Pod.ExitPolicy),
 		Log:        stageabi.LogMode(r.Pod.Log),
 		Stage1:     r.Stage1,
+		Insecure:   stageabi.Insecure{Paths: r.Loose.Paths, Seccomp: r.Loose.Seccomp},
 	}
 	if r.Stage1.Network != "" {
 		s.Network.Mode = r.Stage1.Network

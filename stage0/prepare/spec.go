@@ -37,6 +37,7 @@ func (r Request) spec(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (*apps
 			return nil, err
 		}
 	}
+	made.Loosen(r.Loose)
 	for _, o := range a.overrides {
 		if err := made.Apply(o); err != nil {
 			return nil, err

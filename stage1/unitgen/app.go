@@ -58,7 +58,7 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	c := newCommand(p, a, set)
 	capabilities(f, a, c.systemdRoot, set)
 	if c.systemdRoot {
-		rootDirectives(f, a, set)
+		rootDirectives(f, p, a, set)
 	}
 	for _, e := range proc.Env {
 		name, value, _ := strings.Cut(e, "=")

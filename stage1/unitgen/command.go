@@ -39,6 +39,9 @@ func newCommand(p Pod, a App, set map[string]bool) command {
 		if a.Spec.Root != nil && a.Spec.Root.Readonly {
 			args = append(args, "-r")
 		}
+		if p.OpenPaths {
+			args = append(args, "-o")
+		}
 		if set["Type"] || set["NotifyAccess"] || set["WatchdogSec"] || set["FileDescriptorStoreMax"] {
 			args = append(args, "-n")
 		}
@@ -117,14 +120,14 @@ func ownCapabilities(set map[string]bool) bool {
 }
 
 // rootDirectives has systemd enter the app's root.
-func rootDirectives(f *unitfile.File, a App, set map[string]bool) {
+func rootDirectives(f *unitfile.File, p Pod, a App, set map[string]bool) {
 	f.Path("RootDirectory", AppsPath+"/"+a.Name+"/rootfs")
 	f.Set("MountAPIVFS", "yes")
 	f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: ExecPath, Target: innerExecPath})
-	if !set["ProtectKernelTunables"] {
+	if !set["ProtectKernelTunables"] && !p.OpenPaths {
 		f.Set("ProtectKernelTunables", "yes")
 	}
-	if !set["ProtectKernelLogs"] {
+	if !set["ProtectKernelLogs"] && !p.OpenPaths {
 		f.Set("ProtectKernelLogs", "yes")
 	}
 	if a.Spec.Root != nil && a.Spec.Root.Readonly {

@@ -21,6 +21,8 @@ type Pod struct {
 	ExitPolicy stageabi.ExitPolicy
 	Log        Log
 	Apps       []App
+	// OpenPaths leaves the kernel's files in /proc and /sys as the kernel has them.
+	OpenPaths bool
 }
 
 // Log says where the output of the apps goes.

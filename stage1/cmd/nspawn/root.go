@@ -73,7 +73,7 @@ func (p *pod) writeRoot() error {
 }
 
 func (p *pod) writeUnits() error {
-	in := unitgen.Pod{ExitPolicy: p.sandbox.ExitPolicy, Log: p.log}
+	in := unitgen.Pod{ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths}
 	for i, a := range p.sandbox.Apps {
 		in.Apps = append(in.Apps, unitgen.App{Name: a.Name, Image: a.Image, Spec: p.specs[i]})
 	}

@@ -66,7 +66,10 @@ func runPod(args []string) error {
 		return err
 	}
 	c := p.config()
-	if podfilter.Available(c.Capabilities) {
+	switch {
+	case p.sandbox.Insecure.Seccomp:
+		c.Seccomp = false
+	case podfilter.Available(c.Capabilities):
 		c.Seccomp = false
 		if err := podfilter.Install(); err != nil {
 			return err

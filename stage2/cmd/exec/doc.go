@@ -5,7 +5,7 @@
 //
 // Usage:
 //
-//	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r]] [-w DIR] [-n] [-e NAME=VALUE]... [-b MASK] [-a MASK] -- PROGRAM [ARG]...
+//	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r] [-o]] [-w DIR] [-n] [-e NAME=VALUE]... [-b MASK] [-a MASK] -- PROGRAM [ARG]...
 //	exec [-h IDENTIFIER -u UNIT] -s APP
 //	exec -k -- INIT [ARG]...
 //
@@ -16,6 +16,8 @@
 //	-R      make a mount namespace, enter the root ROOT (a mount point) and mount
 //	        /proc, /sys and /dev there
 //	-r      make that root read-only
+//	-o      leave the kernel's files there as the kernel has them: none masked, none
+//	        read-only
 //	-w      change the working directory, after the root
 //	-n      the app speaks to its service manager: carry the notify socket along
 //	-e      add NAME=VALUE to the environment, which no unit could hold

@@ -126,6 +126,7 @@ func TestRootIsTheAppsAlone(t *testing.T) {
 		{name: "a root that is not", options: []string{"-r"}, script: "(echo x > /etc/g) 2>/dev/null || echo refused; echo y > /dev/shm/g && echo shm", want: "refused\nshm\n"},
 		{name: "devices", script: "for d in null zero full random urandom tty; do busybox test -c /dev/$d || echo no $d; done; echo x > /dev/null; busybox test -d /dev/pts && echo pts", want: "pts\n"},
 		{name: "kernel knobs cannot be turned", script: "for f in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /sys/kernel/uevent_helper; do (: >> $f) 2>/dev/null && echo $f; done; echo end", want: "end\n"},
+		{name: "kernel knobs that are left open", options: []string{"-o"}, script: "(: >> /proc/sys/kernel/core_pattern) && busybox awk '$5 ~ \"^/proc/\" {print $5}' /proc/self/mountinfo; echo end", want: "end\n"},
 		{name: "kernel memory and keys cannot be read", script: "for f in kcore keys timer_list sched_debug; do busybox test -e /proc/$f && busybox cat /proc/$f; done; echo end", want: "end\n"},
 		{name: "capabilities are those of the mask", options: []string{"-b", "20"}, script: "busybox grep -E 'Cap(Prm|Eff|Bnd)' /proc/self/status", want: "CapPrm:\t0000000000000020\nCapEff:\t0000000000000020\nCapBnd:\t0000000000000020\n"},
 	} {

@@ -68,8 +68,10 @@ func enterRoot(o options) error {
 	if err := mountDev(); err != nil {
 		return err
 	}
-	if err := protect(); err != nil {
-		return err
+	if !o.openPaths {
+		if err := protect(); err != nil {
+			return err
+		}
 	}
 	for _, l := range loans {
 		if err := l.place(); err != nil {

@@ -10,6 +10,7 @@ type options struct {
 	unit       string // the host's unit
 	root       string // the app's root; empty: systemd has entered it
 	readOnly   bool
+	openPaths  bool // of root: the kernel's files in it are not protected
 	workDir    string
 	notify     bool
 	bounding   uint64 // capabilities kept
@@ -45,6 +46,8 @@ func parse(args []string) (options, []string, error) {
 			o.root, err = value()
 		case "-r":
 			o.readOnly = true
+		case "-o":
+			o.openPaths = true
 		case "-w":
 			o.workDir, err = value()
 		case "-n":

@@ -17,11 +17,11 @@ func TestOptions(t *testing.T) {
 		{name: "a program alone keeps all capabilities", args: []string{"--", "/bin/a"}, want: options{bounding: allCapabilities}, argv: []string{"/bin/a"}},
 		{name: "everything that units pass",
 			args: []string{
-				"-h", "web", "-u", "web.service", "-R", "/raket/apps/web/rootfs", "-r", "-n", "-w", "/srv", "-b", "a80425fb", "-a", "400",
+				"-h", "web", "-u", "web.service", "-R", "/raket/apps/web/rootfs", "-r", "-o", "-n", "-w", "/srv", "-b", "a80425fb", "-a", "400",
 				"-e", "A b=1", "-e", "B=\n", "--", "/bin/a", "--", "-R",
 			},
 			want: options{
-				identifier: "web", unit: "web.service", root: "/raket/apps/web/rootfs", readOnly: true, notify: true, workDir: "/srv",
+				identifier: "web", unit: "web.service", root: "/raket/apps/web/rootfs", readOnly: true, openPaths: true, notify: true, workDir: "/srv",
 				bounding: 0xa80425fb, ambient: 0x400, env: []string{"A b=1", "B=\n"},
 			},
 			argv: []string{"/bin/a", "--", "-R"}},
