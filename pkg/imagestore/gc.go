@@ -48,6 +48,7 @@ func (s *Store) GC(opts GCOptions) (Collected, error) {
 		old := slices.DeleteFunc(slices.Clone(all), func(i image.Image) bool {
 			return len(used[i.ID]) > 0 || i.LastUsed.After(oldest)
 		})
+		old = withoutNeeded(all, old)
 		slices.SortStableFunc(old, func(a, b image.Image) int { return a.LastUsed.Compare(b.LastUsed) })
 		w, err := s.weigh(all)
 		if err != nil {
@@ -155,7 +156,11 @@ func (w *weights) each(img image.Image, blob, tree func(*weight)) {
 	for _, l := range img.Layers {
 		visit(w.blobs, hexOf(l.Digest), blob)
 	}
-	for _, name := range w.store.trees.StackNames(treeNames(img)) {
+	names, err := w.store.neededTrees(img)
+	if err != nil {
+		names = treeNames(img)
+	}
+	for _, name := range names {
 		visit(w.trees, name, tree)
 	}
 }

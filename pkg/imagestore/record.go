@@ -34,7 +34,14 @@ func (s *Store) Commit(ctx context.Context, v image.Verified, origin image.Ref, 
 			return image.Image{}, fmt.Errorf("commit image %s: layer %s was not added", img.ID, l.Digest)
 		}
 	}
-	if _, err := s.trees.Stack(ctx, treeNames(img)); err != nil {
+	held, err := s.holdDependencies(img)
+	if err != nil {
+		return image.Image{}, fmt.Errorf("commit image %s: %w", img.ID, err)
+	}
+	if held != nil {
+		defer held.Close()
+	}
+	if _, err := s.stack(ctx, img); err != nil {
 		return image.Image{}, err
 	}
 	if err := s.PutBlob("image config", v.ConfigBytes(), img.Config); err != nil {
@@ -52,7 +59,7 @@ func (s *Store) Commit(ctx context.Context, v image.Verified, origin image.Ref, 
 	names = slices.Concat(names, img.Names)
 	img.Origin, img.Names, img.Imported = origin.String(), nil, time.Now().UTC()
 	entry := indexEntry{MediaType: manifestType(v.ManifestBytes()), Digest: img.ID, Size: int64(len(v.ManifestBytes()))}
-	err := s.changeIndex(func(idx *index) (bool, error) {
+	err = s.changeIndex(func(idx *index) (bool, error) {
 		if err := s.writeRecord(img, idx.has(img.ID)); err != nil {
 			return false, err
 		}

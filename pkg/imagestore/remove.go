@@ -37,7 +37,7 @@ func (s *Store) checkRemovable(img image.Image, all []image.Image, used map[dige
 		return fmt.Errorf("%w by pod %s", ErrInUse, strings.Join(pods, ", "))
 	}
 	if slices.ContainsFunc(all, func(i image.Image) bool { return i.ID == img.ID }) {
-		return nil
+		return checkNeeded(all, img)
 	}
 	if seed := s.Seed(img); seed != "" {
 		return fmt.Errorf("%w, %s", ErrReadOnly, seed)
@@ -127,6 +127,7 @@ func (s *Store) collectLocked(c collection) (done Collected, err error) {
 		return done, err
 	}
 	chosen, err := c.choose(all, used)
+	chosen = withoutNeeded(all, chosen)
 	if err != nil || c.dryRun {
 		done.Images = chosen
 		return done, err
@@ -168,7 +169,11 @@ func (s *Store) dropUnreferenced(kept []image.Image, done *Collected) error {
 		for _, l := range img.Layers {
 			blobs[hexOf(l.Digest)] = true
 		}
-		for _, name := range s.trees.StackNames(treeNames(img)) {
+		names, err := s.neededTrees(img)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
 			trees[name] = true
 		}
 	}
@@ -206,7 +211,11 @@ func (s *Store) keepForSeeds(trees map[string]bool) error {
 			return err
 		}
 		for _, img := range images {
-			for _, name := range s.trees.StackNames(treeNames(img)) {
+			names, err := s.neededTrees(img)
+			if err != nil {
+				return err
+			}
+			for _, name := range names {
 				trees[name] = true
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/layer"
@@ -16,15 +15,10 @@ import (
 // store's blobs. The caller holds RLock until its reference to the image is
 // written. An image without layers has one empty tree.
 func (s *Store) Render(ctx context.Context, img image.Image) ([]string, error) {
-	missing := slices.ContainsFunc(img.Layers, func(l image.Layer) bool {
-		return !s.trees.Has(tree.Name(img.Kind, l.DiffID))
-	})
-	if missing {
-		if err := s.unpackMissing(ctx, img); err != nil {
-			return nil, fmt.Errorf("render image %s: %w", image.ShortID(img), err)
-		}
+	if err := s.unpackAll(ctx, img); err != nil {
+		return nil, fmt.Errorf("render image %s: %w", image.ShortID(img), err)
 	}
-	stack, err := s.trees.Stack(ctx, treeNames(img))
+	stack, err := s.stack(ctx, img)
 	if err != nil {
 		return nil, fmt.Errorf("render image %s: %w", image.ShortID(img), err)
 	}
@@ -59,6 +53,12 @@ func (s *Store) UnpackInto(ctx context.Context, dir string, img image.Image) err
 	v, err := s.Verified(ctx, img)
 	if err != nil {
 		return fmt.Errorf("unpack image %s: %w", image.ShortID(img), err)
+	}
+	if len(img.Dependencies) > 0 || img.Whitelisted {
+		if err := s.copyInto(ctx, dir, img); err != nil {
+			return fmt.Errorf("unpack image %s: %w", image.ShortID(img), err)
+		}
+		return nil
 	}
 	for _, l := range v.Layers() {
 		f, err := s.OpenBlob(l.Layer().Digest)
