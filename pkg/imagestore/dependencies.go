@@ -206,17 +206,23 @@ func (s *Store) stack(ctx context.Context, img image.Image) ([]string, error) {
 	return s.trees.Stack(ctx, st.names)
 }
 
-// neededTrees is all trees that an image needs.
-func (s *Store) neededTrees(img image.Image) ([]string, error) {
-	all, err := s.recordsFor(img)
-	if err != nil {
-		return nil, err
-	}
+// stackTrees is all trees that an image needs, given the records of its
+// dependencies.
+func (s *Store) stackTrees(img image.Image, all map[digest.Digest]image.Image) ([]string, error) {
 	st, err := s.stackingOf(img, all)
 	if err != nil {
 		return nil, err
 	}
 	return append(s.trees.StackNames(st.names), treeNames(img)...), nil
+}
+
+// neededTrees is stackTrees that finds the records itself.
+func (s *Store) neededTrees(img image.Image) ([]string, error) {
+	all, err := s.recordsFor(img)
+	if err != nil {
+		return nil, err
+	}
+	return s.stackTrees(img, all)
 }
 
 // copyInto is UnpackInto for an image with dependencies or a whitelist.
