@@ -97,7 +97,7 @@ func (s *Store) create(dir string) error {
 			return err
 		}
 	}
-	layout := []byte(`{"imageLayoutVersion":"1.0.0"}`)
+	layout := []byte(layoutFile)
 	if err := atomicfile.WriteFile(s.path("oci-layout"), layout, 0o640); err != nil {
 		return err
 	}
@@ -187,3 +187,6 @@ func (s *Store) readBlob(what string, d digest.Digest, limit int64) ([]byte, err
 	}
 	return raw, image.CheckDigest(what, raw, d)
 }
+
+// layoutFile is the content of oci-layout (image-spec, "oci-layout file").
+const layoutFile = `{"imageLayoutVersion":"1.0.0"}`

@@ -183,18 +183,3 @@ func ignoreUnsupported(err error) error {
 	}
 	return err
 }
-
-// List names the trees in the store's own directory.
-func (s *Store) List() ([]string, error) {
-	entries, err := os.ReadDir(s.dir)
-	if err != nil {
-		return nil, fmt.Errorf("list trees: %w", err)
-	}
-	var list []string
-	for _, e := range entries {
-		if e.Name() != ingestDir {
-			list = append(list, e.Name())
-		}
-	}
-	return list, nil
-}
