@@ -1,6 +1,7 @@
 package imagestore
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -66,6 +67,9 @@ func (s *Store) GC(opts GCOptions) (Collected, error) {
 		freed.trees += w.orphans.trees
 		return gone, nil
 	}})
+	if err == nil && !opts.DryRun {
+		err = errors.Join(s.sweepDownloads(oldest), s.sweepRemotes())
+	}
 	done.TreeBytes = freed.trees
 	if opts.DryRun {
 		done.SizeBytes = freed.blobs
