@@ -60,6 +60,8 @@ type refusal struct {
 	why  string
 }
 
+const whyRevoked = "the key's owner has revoked it"
+
 // judge asks whether keys may have made signatures, as of now.
 type judge struct{ now time.Time }
 
@@ -75,7 +77,7 @@ func (j judge) primary(e *pgp.Entity) (*packet.Signature, *refusal) {
 		return nil, &refusal{ErrWeak, why}
 	}
 	if revoked(e) {
-		return nil, &refusal{ErrRevoked, "the key's owner has revoked it"}
+		return nil, &refusal{ErrRevoked, whyRevoked}
 	}
 	self, err := e.PrimarySelfSignature(j.latest(), policy())
 	if err != nil {

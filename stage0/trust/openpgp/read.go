@@ -203,3 +203,32 @@ func (k Keyring) Armored(fpr string) ([]byte, error) {
 	out.WriteByte('\n')
 	return out.Bytes(), nil
 }
+
+// Usable asks whether the key with the fingerprint may be relied on still: it is in
+// the keyring, its owner has not revoked it, and its kind is accepted. That
+// costs next to nothing, since no self-signature is checked. The error is a
+// *SignatureError.
+func (k Keyring) Usable(fpr string) error {
+	for _, e := range k.keys {
+		if fingerprint(e.PrimaryKey) != fpr {
+			continue
+		}
+		if why := weakKey(e.PrimaryKey); why != "" {
+			return refuse(ErrWeak, fpr, "%s", why).withHint(hintFor(ErrWeak))
+		}
+		if revoked(e) {
+			return refuse(ErrRevoked, fpr, "%s", whyRevoked).withHint(hintFor(ErrRevoked))
+		}
+		return nil
+	}
+	return unknownKey(fpr)
+}
+
+// Fingerprints are the keys' names, 40 or 64 upper case hex digits each.
+func (k Keyring) Fingerprints() []string {
+	var all []string
+	for _, e := range k.keys {
+		all = append(all, fingerprint(e.PrimaryKey))
+	}
+	return all
+}
