@@ -22,26 +22,27 @@ type applier struct {
 	kind    image.Kind
 	flat    bool
 	buf     []byte
-	dirs    map[string]dirMeta  // described directories, finished last
+	dirs    dirLog              // described directories, finished last
 	implied map[string]struct{} // directories not described (yet)
-	created map[string]struct{} // what this layer made; only kept when flat
-	entries int64
-	left    int64 // bytes of files still allowed
-	stats   Stats
+	// impliedLeft is how many more bytes implied may take.
+	impliedLeft int
+	created     map[string]struct{} // what this layer made; only kept when flat
+	entries     int64
+	left        int64 // bytes of files still allowed
+	stats       Stats
 }
 
-type dirMeta struct {
-	mode     uint32
-	uid, gid int
-	mtime    unix.Timespec
-	xattrs   map[string]string
-}
+const (
+	// typeRegA is a regular file in archives older than POSIX.
+	typeRegA = 0
+	// maxImpliedBytes bounds what is remembered of implied directories: some
+	// 80,000 of them.
+	maxImpliedBytes = 8 << 20
+	impliedBytes    = 48 // of one, besides its name
+)
 
 // applyTar unpacks the archive r below dst, up to maxBytes of files.
-// typeRegA is a regular file in archives older than POSIX.
-const typeRegA = 0
-
-func applyTar(ctx context.Context, r io.Reader, dst string, kind image.Kind, maxBytes int64, opts Options) (Stats, error) {
+func applyTar(ctx context.Context, r io.Reader, dst string, kind image.Kind, maxBytes int64, opts Options) (_ Stats, err error) {
 	rt, err := openRoot(dst)
 	if err != nil {
 		return Stats{}, err
@@ -49,11 +50,13 @@ func applyTar(ctx context.Context, r io.Reader, dst string, kind image.Kind, max
 	defer rt.close()
 	a := &applier{
 		root: rt, kind: kind, flat: opts.Flat, buf: make([]byte, 256<<10),
-		dirs: map[string]dirMeta{}, implied: map[string]struct{}{},
+		dirs: dirLog{dst: dst}, implied: map[string]struct{}{}, impliedLeft: maxImpliedBytes,
 		entries: opts.Limits.entries(), left: maxBytes,
 	}
+	defer func() { err = errors.Join(err, a.dirs.close()) }()
 	if a.flat {
 		a.created = map[string]struct{}{}
+		rt.linked = true // by lower layers, perhaps
 	}
 	tr := tar.NewReader(r)
 	for {
@@ -93,6 +96,7 @@ func (a *applier) entry(hdr *tar.Header, r io.Reader) error {
 	if hdr.Typeflag == tar.TypeXGlobalHeader {
 		return nil
 	}
+	a.root.closeRetired()
 	refuse := func(err error) error { return &EntryError{Name: hdr.Name, Reason: err.Error()} }
 	name, ok, err := treeName(hdr.Name, a.kind)
 	if err != nil {
@@ -144,6 +148,10 @@ func (a *applier) entry(hdr *tar.Header, r io.Reader) error {
 	case tar.TypeLink:
 		err = a.hardlink(parent, name, base, hdr)
 	case tar.TypeSymlink:
+		if hdr.Linkname == "" {
+			return refuse(errors.New("it is a symbolic link to nothing"))
+		}
+		a.root.linked = true
 		err = a.make(parent, name, base, hdr, func() error {
 			return unix.Symlinkat(hdr.Linkname, parent, base)
 		})
@@ -161,15 +169,18 @@ func (a *applier) entry(hdr *tar.Header, r io.Reader) error {
 // entry can have caused, become an *EntryError.
 func (a *applier) wrap(hdr *tar.Header, err error) error {
 	var entry *EntryError
+	var attr *attrError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &entry):
 		return err
+	case errors.As(err, &attr):
+		return &EntryError{Name: hdr.Name, Reason: attr.Error()}
 	case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENAMETOOLONG), errors.Is(err, unix.EISDIR):
 		return &EntryError{Name: hdr.Name, Reason: err.Error()}
 	}
-	return fmt.Errorf("write entry %q: %w", hdr.Name, err)
+	return fmt.Errorf("write entry %s: %w", quoteName(hdr.Name), err)
 }
 
 // parent opens dir, making it and its parents where they are missing.
@@ -196,7 +207,7 @@ func (a *applier) parent(dir string) (int, error) {
 		err = unix.Mkdirat(upFd, base, 0o755)
 	}
 	if errors.Is(err, unix.EEXIST) {
-		err = fmt.Errorf("%q is a file, or a symbolic link to nothing: %w", dir, unix.ENOTDIR)
+		err = fmt.Errorf("%s is a file, or a symbolic link to nothing: %w", quoteName(dir), unix.ENOTDIR)
 	}
 	if err == nil && hidden {
 		err = setOpaque(upFd, base)
@@ -205,6 +216,9 @@ func (a *applier) parent(dir string) (int, error) {
 		return -1, err
 	}
 	a.made(dir)
+	if a.impliedLeft -= len(dir) + impliedBytes; a.impliedLeft < 0 {
+		return -1, errors.New("the layer lacks the entries of too many directories")
+	}
 	a.implied[dir] = struct{}{}
 	return a.root.dir(dir)
 }
@@ -226,7 +240,11 @@ func (a *applier) made(name string) {
 func (a *applier) directory(name string, hdr *tar.Header) error {
 	meta := dirMeta{
 		mode: uint32(hdr.Mode & 0o7777), uid: hdr.Uid, gid: hdr.Gid,
-		mtime: timespec(hdr.ModTime), xattrs: xattrs(hdr),
+		mtime: timespec(hdr.ModTime),
+	}
+	var err error
+	if meta.xattrs, err = a.xattrs(hdr); err != nil {
+		return err
 	}
 	if name != "" {
 		dir, base := split(name)
@@ -242,6 +260,8 @@ func (a *applier) directory(name string, hdr *tar.Header) error {
 			}
 			if err = unix.Mkdirat(parent, base, meta.mode&0o777); errors.Is(err, unix.EEXIST) {
 				err = nil // it was, and is, a directory
+				_, implied := a.implied[name]
+				meta.again = !implied
 			}
 			if err == nil && hidden {
 				err = setOpaque(parent, base)
@@ -252,9 +272,11 @@ func (a *applier) directory(name string, hdr *tar.Header) error {
 		}
 	}
 	a.made(name)
-	delete(a.implied, name)
-	a.dirs[name] = meta
-	return nil
+	if _, ok := a.implied[name]; ok {
+		delete(a.implied, name)
+		a.impliedLeft += len(name) + impliedBytes
+	}
+	return a.dirs.add(name, meta)
 }
 
 // clear makes way for a new entry. An existing directory stays where the new
@@ -270,20 +292,26 @@ func (a *applier) clear(parent int, name, base string, forDir bool) (bool, error
 		if forDir {
 			return false, nil
 		}
-		a.root.flush()
-		a.forget(name)
+		if err := a.forget(name); err != nil {
+			return false, err
+		}
+		a.root.retire()
 		return false, removeTree(parent, base)
 	case unix.S_IFLNK:
-		a.root.flush()
+		a.root.retire()
 	}
 	return !a.flat && st.Mode&unix.S_IFMT == unix.S_IFCHR, unix.Unlinkat(parent, base, 0)
 }
 
 // forget drops what was to be done to directories that are gone.
-func (a *applier) forget(name string) {
-	below := func(dir string) bool { return dir == name || strings.HasPrefix(dir, name+"/") }
-	maps.DeleteFunc(a.dirs, func(dir string, _ dirMeta) bool { return below(dir) })
-	maps.DeleteFunc(a.implied, func(dir string, _ struct{}) bool { return below(dir) })
+func (a *applier) forget(name string) error {
+	for dir := range a.implied {
+		if dir == name || strings.HasPrefix(dir, name+"/") {
+			delete(a.implied, dir)
+			a.impliedLeft += len(dir) + impliedBytes
+		}
+	}
+	return a.dirs.remove(name)
 }
 
 // finishDirs sets what later entries would have disturbed.
@@ -294,15 +322,15 @@ func (a *applier) finishDirs() error {
 		}
 		// Times that don't depend on when it was unpacked.
 		if err := a.root.finishDir(name, dirMeta{mode: 0o755}); err != nil {
-			return fmt.Errorf("write entry %q: %w", name, err)
+			return fmt.Errorf("write entry %s: %w", quoteName(name), err)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(a.dirs)) {
-		if err := a.root.finishDir(name, a.dirs[name]); err != nil {
-			return fmt.Errorf("write entry %q: %w", name, err)
+	return a.dirs.each(func(name string, meta dirMeta) error {
+		if err := a.root.finishDir(name, meta); err != nil {
+			return a.wrap(&tar.Header{Name: name}, err)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 func split(name string) (dir, base string) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/bzip2"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,15 +16,26 @@ import (
 	"github.com/raket/raket/pkg/image"
 )
 
-// maxWindow bounds the memory one zstd or xz stream makes its reader hold;
-// zstd -22 of something large is refused.
-const maxWindow = 64 << 20
+// maxWindow bounds the memory that one zstd or xz stream makes its reader hold.
+// zstd's levels up to 20 and xz's up to 8 keep within it.
+const maxWindow = 32 << 20
 
-// decompress returns the uncompressed bytes of r and what releases the
-// decompressor. The compression is told by the first bytes: media types are
-// often wrong. OCI layers are plain, gzip or zstd (image-spec, "Layer Media
-// Types"); ACIs plain, gzip, bzip2 or xz (appc spec, "Image Archives").
-func decompress(r *bufio.Reader, kind image.Kind) (io.Reader, func(), error) {
+// usualWindow is what every zstd decoder is expected to have (RFC 8878, section
+// 3.1.1.1.2), and what levels up to 19 use.
+const usualWindow = 8 << 20
+
+// opener makes decompressors.
+type opener struct {
+	ctx    context.Context // of one Unpack, which it does not outlive
+	kind   image.Kind
+	budget *Budget
+}
+
+// open returns the uncompressed bytes of r and what releases the decompressor.
+// The compression is told by the first bytes: media types are often wrong. OCI
+// layers are plain, gzip or zstd (image-spec, "Layer Media Types"); ACIs plain,
+// gzip, bzip2 or xz (appc spec, "Image Archives").
+func (o opener) open(r *bufio.Reader) (io.Reader, func(), error) {
 	nothing := func() {}
 	magic, err := r.Peek(6)
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -38,68 +50,75 @@ func decompress(r *bufio.Reader, kind image.Kind) (io.Reader, func(), error) {
 		}
 		return z, nothing, nil
 	case is("\x28\xb5\x2f\xfd") || len(magic) >= 4 && magic[0]&0xf0 == 0x50 && is(string(magic[:1])+"\x2a\x4d\x18"):
-		if kind == image.Appc {
+		if o.kind == image.Appc {
 			break
 		}
-		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(1<<62))
-		if err != nil {
-			return nil, nil, fmt.Errorf("decompress: %w", err)
-		}
-		return z, z.Close, nil
-	case is("BZh") && kind == image.Appc:
+		return o.zstd(r)
+	case is("BZh") && o.kind == image.Appc:
 		return bzip2.NewReader(r), nothing, nil
-	case is("\xfd7zXZ\x00") && kind == image.Appc:
-		if err := checkXZ(r); err != nil {
-			return nil, nil, err
-		}
-		z, err := xz.ReaderConfig{DictCap: 1 << 20}.NewReader(r)
-		if err != nil {
-			return nil, nil, fmt.Errorf("decompress: %w", err)
-		}
-		return z, nothing, nil
+	case is(xzMagic) && o.kind == image.Appc:
+		return o.xz(r)
 	}
 	return r, nothing, nil
+}
+
+// zstd allows the window of the first frame, or the usual one, to all frames.
+func (o opener) zstd(r *bufio.Reader) (io.Reader, func(), error) {
+	window := int64(usualWindow)
+	head, err := r.Peek(zstd.HeaderMaxSize)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, nil, err
+	}
+	var h zstd.Header
+	if h.Decode(head) == nil && !h.Skippable {
+		asked := h.WindowSize
+		if h.SingleSegment {
+			asked = h.FrameContentSize
+		}
+		if asked > maxWindow {
+			return nil, nil, windowError("zstd window", int64(min(asked, 1<<62)))
+		}
+		window = max(window, int64(asked))
+	}
+	release, err := o.budget.acquire(o.ctx, window)
+	if err != nil {
+		return nil, nil, err
+	}
+	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(uint64(window)), zstd.WithDecoderMaxMemory(uint64(window)))
+	if err != nil {
+		release()
+		return nil, nil, fmt.Errorf("decompress: %w", err)
+	}
+	return z, func() { z.Close(); release() }, nil
+}
+
+func (o opener) xz(r *bufio.Reader) (io.Reader, func(), error) {
+	guard := &xzGuard{r: r, next: (*xzGuard).streamHeader}
+	dict, err := guard.dictBytes()
+	if err != nil {
+		return nil, nil, err
+	}
+	release, err := o.budget.acquire(o.ctx, dict)
+	if err != nil {
+		return nil, nil, err
+	}
+	z, err := xz.ReaderConfig{DictCap: 1 << 20}.NewReader(guard)
+	if err != nil {
+		release()
+		return nil, nil, fmt.Errorf("decompress: %w", err)
+	}
+	return z, release, nil
 }
 
 // Plain returns the uncompressed bytes of an ACI or of an image archive, told
 // by the first bytes, and what releases the decompressor.
 func Plain(r io.Reader) (io.Reader, func(), error) {
-	return decompress(bufio.NewReaderSize(r, 64<<10), image.Appc)
+	return opener{ctx: context.Background(), kind: image.Appc}.open(bufio.NewReaderSize(r, 64<<10))
 }
 
 // IsCompressed reports whether what Plain returned decompresses.
 func IsCompressed(plain io.Reader) bool {
 	_, same := plain.(*bufio.Reader)
 	return !same
-}
-
-// checkXZ refuses a dictionary beyond maxWindow before anything allocates it
-// (xz file format, sections 3.1 and 5.3.1).
-func checkXZ(r *bufio.Reader) error {
-	head, err := r.Peek(64)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	const blockHeader = 12
-	if len(head) < blockHeader+2 {
-		return io.ErrUnexpectedEOF
-	}
-	at := blockHeader + 2
-	for _, hasSize := range []byte{0x40, 0x80} {
-		if head[blockHeader+1]&hasSize == 0 {
-			continue
-		}
-		for at < len(head) && head[at]&0x80 != 0 {
-			at++
-		}
-		at++
-	}
-	if at+3 > len(head) || head[at] != 0x21 || head[at+1] != 1 {
-		return errors.New("decompress: xz filters other than LZMA2 are not supported")
-	}
-	if bits := head[at+2]; bits > 40 || (2|uint64(bits&1))<<(bits/2+11) > maxWindow {
-		return fmt.Errorf("decompress: xz dictionary is larger than %d MiB", maxWindow>>20)
-	}
-	return nil
 }

@@ -36,7 +36,10 @@ func (a *applier) file(parent int, name, base string, hdr *tar.Header, r io.Read
 	a.made(name)
 	err = a.fill(fd, r, hdr.Size)
 	if err == nil {
-		err = a.root.finishFile(fd, mode, hdr.Uid, hdr.Gid, timespec(hdr.ModTime), xattrs(hdr))
+		var attrs map[string]string
+		if attrs, err = a.xattrs(hdr); err == nil {
+			err = a.root.finishFile(fd, mode, hdr.Uid, hdr.Gid, timespec(hdr.ModTime), attrs)
+		}
 	}
 	a.stats.Bytes += hdr.Size
 	return errors.Join(err, unix.Close(fd))
@@ -85,6 +88,12 @@ func (a *applier) make(parent int, name, base string, hdr *tar.Header, do func()
 			return err
 		}
 	}
+	if mode := uint32(hdr.Mode & 0o7777); hdr.Typeflag == tar.TypeFifo && (mode&^0o777 != 0 || mode&a.root.umask != 0) {
+		// It was made just now, and nobody else is here: it is no link.
+		if err := unix.Fchmodat(parent, base, mode, 0); err != nil {
+			return err
+		}
+	}
 	ts := []unix.Timespec{timespec(hdr.ModTime), timespec(hdr.ModTime)}
 	return unix.UtimesNanoAt(parent, base, ts, unix.AT_SYMLINK_NOFOLLOW)
 }
@@ -96,7 +105,7 @@ func (a *applier) hardlink(parent int, name, base string, hdr *tar.Header) error
 	}
 	target, ok, err := treeName(hdr.Linkname, a.kind)
 	if err != nil || !ok || target == "" {
-		return refuse("it links to %q, which is no file of the layer", hdr.Linkname)
+		return refuse("it links to %s, which is no file of the layer", quoteName(hdr.Linkname))
 	}
 	if target == name {
 		return refuse("it links to itself")
@@ -107,6 +116,9 @@ func (a *applier) hardlink(parent int, name, base string, hdr *tar.Header) error
 	from, err := a.root.openDir(targetDir)
 	if err == nil {
 		defer unix.Close(from)
+		if a.isWhiteout(from, targetBase) {
+			return refuse("it links to %s, which the layer does not have", quoteName(hdr.Linkname))
+		}
 		link := func() error { return unix.Linkat(from, targetBase, parent, base, 0) }
 		err = link()
 		if errors.Is(err, unix.EEXIST) {
@@ -123,9 +135,9 @@ func (a *applier) hardlink(parent int, name, base string, hdr *tar.Header) error
 	}
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
-		return refuse("it links to %q, which the layer does not have", hdr.Linkname)
+		return refuse("it links to %s, which the layer does not have", quoteName(hdr.Linkname))
 	case errors.Is(err, unix.EPERM):
-		return refuse("it links to %q, which is a directory", hdr.Linkname)
+		return refuse("it links to %s, which is a directory", quoteName(hdr.Linkname))
 	case err != nil:
 		return err
 	}
@@ -148,6 +160,10 @@ func (a *applier) whiteout(dir, hidden string) error {
 		return err
 	}
 	err = unix.Mknodat(parent, hidden, unix.S_IFCHR, 0)
+	if err == nil {
+		// A time that doesn't depend on when it was unpacked.
+		return unix.UtimesNanoAt(parent, hidden, make([]unix.Timespec, 2), unix.AT_SYMLINK_NOFOLLOW)
+	}
 	if !errors.Is(err, unix.EEXIST) {
 		return err
 	}
@@ -221,23 +237,6 @@ func (a *applier) erase(dir, base, name string) error {
 		return err
 	}
 	return nil
-}
-
-// xattrs picks the attributes that an image may set.
-func xattrs(hdr *tar.Header) map[string]string {
-	var found map[string]string
-	for key, value := range hdr.PAXRecords {
-		name, ok := strings.CutPrefix(key, "SCHILY.xattr.")
-		if !ok || name != "security.capability" &&
-			(!strings.HasPrefix(name, "user.") || strings.HasPrefix(name, "user.overlay.")) {
-			continue
-		}
-		if found == nil {
-			found = map[string]string{}
-		}
-		found[name] = value
-	}
-	return found
 }
 
 func timespec(t time.Time) unix.Timespec {

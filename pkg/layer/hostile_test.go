@@ -12,16 +12,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/layer"
+	"github.com/raket/raket/pkg/layer/corpus"
 )
 
 func needRoot(t testing.TB) {
@@ -48,6 +52,25 @@ func verified(t testing.TB, desc image.Layer) image.VerifiedLayer {
 		t.Fatal(err)
 	}
 	v, err := m.VerifyConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.Layers()[0]
+}
+
+// verifiedACI is the same of an ACI.
+func verifiedACI(t testing.TB, desc image.Layer) image.VerifiedLayer {
+	t.Helper()
+	manifest := []byte(`{"acKind":"ImageManifest","acVersion":"0.8.11","name":"example.com/x"}`)
+	raw, err := image.NewAppcManifest(desc, manifest, "sha512-"+strings.Repeat("0", 128))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := image.VerifyManifest(raw, image.Sum(raw), image.Appc, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := m.VerifyConfig(manifest)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,15 +123,59 @@ func makeTar(t testing.TB, entries ...entry) []byte {
 	return buf.Bytes()
 }
 
-func unpack(t testing.TB, tarBytes []byte, opts layer.Options) (string, layer.Unpacked, error) {
+// place is a directory to unpack into, far below one with a canary.
+type place struct {
+	base, canary, dir string
+	before            []string
+}
+
+func newPlace(t testing.TB) *place {
 	t.Helper()
-	// One level down, so that what escapes can be seen.
-	dir := filepath.Join(t.TempDir(), "a", "fs")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	base := t.TempDir()
+	p := &place{base: base, canary: filepath.Join(base, "canary"), dir: filepath.Join(base, "a", "fs")}
+	if err := errors.Join(corpus.MakeCanary(p.canary), os.MkdirAll(p.dir, 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	u, err := layer.Unpack(t.Context(), io.NopCloser(bytes.NewReader(tarBytes)), plain(t, tarBytes), dir, opts)
-	return dir, u, err
+	p.look(t)
+	return p
+}
+
+// look remembers what must not change.
+func (p *place) look(t testing.TB) {
+	t.Helper()
+	var err error
+	if p.before, err = corpus.Snapshot(p.base, p.dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// clean empties the tree.
+func (p *place) clean(t testing.TB) {
+	t.Helper()
+	if err := errors.Join(os.RemoveAll(p.dir), os.Mkdir(p.dir, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	p.look(t)
+}
+
+// untouched fails the test if anything but the tree has changed.
+func (p *place) untouched(t testing.TB) {
+	t.Helper()
+	after, err := corpus.Snapshot(p.base, p.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(p.before, after); diff != "" {
+		t.Errorf("something escaped (-before +after):\n%s", diff)
+	}
+}
+
+func unpack(t testing.TB, tarBytes []byte, opts layer.Options) (string, layer.Unpacked, error) {
+	t.Helper()
+	p := newPlace(t)
+	u, err := layer.Unpack(t.Context(), io.NopCloser(bytes.NewReader(tarBytes)), plain(t, tarBytes), p.dir, opts)
+	p.untouched(t)
+	return p.dir, u, err
 }
 
 // listing describes a tree, a line a file.
@@ -161,137 +228,116 @@ func listing(t testing.TB, dir string) []string {
 	return lines
 }
 
-// nothingOutside fails the test if anything was made next to the tree.
-func nothingOutside(t testing.TB, dir string) {
+// unpackAll unpacks the layers of an archive, each into a tree of its own
+// below the place's directory, and lists the trees.
+func unpackAll(t testing.TB, p *place, a corpus.Archive, opts layer.Options) (trees []string, err error) {
 	t.Helper()
-	for _, up := range []string{filepath.Dir(dir), filepath.Dir(filepath.Dir(dir))} {
-		entries, err := os.ReadDir(up)
+	for i, l := range a.Layers {
+		dir := filepath.Join(p.dir, fmt.Sprint(i))
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		desc := image.Layer{Digest: sum(l.Blob), DiffID: digest.Digest(l.DiffID), SizeBytes: int64(len(l.Blob))}
+		if _, err := layer.Unpack(t.Context(), io.NopCloser(bytes.NewReader(l.Blob)), verified(t, desc), dir, opts); err != nil {
+			return nil, err
+		}
+		lines, err := corpus.List(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(entries) != 1 {
-			t.Errorf("%s has %d entries, want 1: something escaped", up, len(entries))
+		if i > 0 {
+			trees = append(trees, "--")
+		}
+		trees = append(trees, lines...)
+	}
+	return trees, nil
+}
+
+func TestCorpus(t *testing.T) {
+	needRoot(t)
+	// One place for all, since the archives know the canary's path.
+	p := newPlace(t)
+	for _, a := range corpus.Archives(p.canary) {
+		t.Run(a.Name, func(t *testing.T) {
+			p.clean(t)
+			trees, err := unpackAll(t, p, a, layer.Options{})
+			p.untouched(t)
+			if a.Want == corpus.Contained {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if a.Tree != nil {
+					if diff := cmp.Diff(sorted(a.Tree), sorted(trees)); diff != "" {
+						t.Errorf("tree (-want +got):\n%s", diff)
+					}
+				}
+				onlyAllowed(t, p.dir)
+				return
+			}
+			if err == nil {
+				t.Fatalf("it unpacked to %q, and must be refused", trees)
+			}
+			if !strings.Contains(err.Error(), a.Reason) {
+				t.Errorf("error %q does not say %q", err, a.Reason)
+			}
+			if strings.ContainsAny(err.Error(), "\n\x1b") || len(err.Error()) > 1000 {
+				t.Errorf("error %q is not one plain line", err)
+			}
+		})
+	}
+}
+
+// sorted sorts each tree of a listing: a walk's order is not that of lines.
+func sorted(lines []string) []string {
+	var all []string
+	for part := range slices.Values(splitTrees(lines)) {
+		slices.Sort(part)
+		all = append(append(all, part...), "--")
+	}
+	return all
+}
+
+func splitTrees(lines []string) [][]string {
+	trees := [][]string{nil}
+	for _, line := range lines {
+		if line == "--" {
+			trees = append(trees, nil)
+			continue
+		}
+		trees[len(trees)-1] = append(trees[len(trees)-1], line)
+	}
+	return trees
+}
+
+// onlyAllowed checks that no attribute came out that images may not set.
+func onlyAllowed(t *testing.T, dir string) {
+	t.Helper()
+	attrs, err := corpus.Attributes(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range attrs {
+		_, name, _ := strings.Cut(line, " ")
+		if name != "security.capability" && name != "trusted.overlay.opaque" && (!strings.HasPrefix(name, "user.") || strings.HasPrefix(name, "user.overlay.")) {
+			t.Errorf("an image set %q", line)
 		}
 	}
 }
 
-// hostile are archives that try to reach outside, or to break the unpacker.
-func hostile(t testing.TB) map[string]struct {
-	tar    []byte
-	reason string // of the *EntryError; "" where the archive unpacks
-	want   []string
-} {
-	type archive = struct {
-		tar    []byte
-		reason string
-		want   []string
-	}
-	return map[string]archive{
-		"dot dot in a name":               {tar: makeTar(t, entry{name: "../evil"}), reason: `".."`},
-		"dot dot that would stay inside":  {tar: makeTar(t, entry{name: "a/../b"}), reason: `".."`},
-		"dot dot at the end":              {tar: makeTar(t, entry{name: "a/..", kind: tar.TypeDir}), reason: `".."`},
-		"an absolute name lands inside":   {tar: makeTar(t, entry{name: "/etc/x", body: "y"}), want: []string{"etc drwxr-xr-x", "etc/x -rw-r--r-- y"}},
-		"dots and slashes are cleaned":    {tar: makeTar(t, entry{name: "./a//./b"}), want: []string{"a drwxr-xr-x", "a/b -rw-r--r-- "}},
-		"a file through an absolute link": {tar: makeTar(t, entry{name: "l", link: "/tmp", kind: tar.TypeSymlink}, entry{name: "l/evil"}), reason: "not a directory"},
-		"a file through a link to .. stays inside": {
-			tar:  makeTar(t, entry{name: "l", link: "../../..", kind: tar.TypeSymlink}, entry{name: "l/x"}),
-			want: []string{"l Lrwxrwxrwx -> ../../..", "x -rw-r--r-- "},
-		},
-		"a link to itself":        {tar: makeTar(t, entry{name: "l", link: "l", kind: tar.TypeSymlink}, entry{name: "l/x"}), reason: "symbolic link"},
-		"a file through a file":   {tar: makeTar(t, entry{name: "f"}, entry{name: "f/x"}), reason: "not a directory"},
-		"a hard link to dot dot":  {tar: makeTar(t, entry{name: "h", link: "../../etc/passwd", kind: tar.TypeLink}), reason: "no file of the layer"},
-		"a hard link to /etc":     {tar: makeTar(t, entry{name: "h", link: "/etc/passwd", kind: tar.TypeLink}), reason: "does not have"},
-		"a hard link to nothing":  {tar: makeTar(t, entry{name: "h", link: "nothing", kind: tar.TypeLink}), reason: "does not have"},
-		"a hard link to itself":   {tar: makeTar(t, entry{name: "h"}, entry{name: "h", link: "./h", kind: tar.TypeLink}), reason: "itself"},
-		"a hard link to the root": {tar: makeTar(t, entry{name: "h", link: "/", kind: tar.TypeLink}), reason: "no file of the layer"},
-		"a hard link to a directory": {
-			tar:    makeTar(t, entry{name: "d", kind: tar.TypeDir}, entry{name: "h", link: "d", kind: tar.TypeLink}),
-			reason: "which is a directory",
-		},
-		"a hard link to a link does not follow it": {
-			tar: makeTar(t, entry{name: "l", link: "/etc/passwd", kind: tar.TypeSymlink},
-				entry{name: "h", link: "l", kind: tar.TypeLink}, entry{name: "h", body: "new"}),
-			want: []string{"h -rw-r--r-- new", "l Lrwxrwxrwx -> /etc/passwd"},
-		},
-		"a hard link through a link to the outside": {
-			tar:    makeTar(t, entry{name: "l", link: "/etc", kind: tar.TypeSymlink}, entry{name: "h", link: "l/passwd", kind: tar.TypeLink}),
-			reason: "does not have",
-		},
-		"a file over a link replaces the link": {
-			tar:  makeTar(t, entry{name: "l", link: "/etc/hostname", kind: tar.TypeSymlink}, entry{name: "l", body: "x"}),
-			want: []string{"l -rw-r--r-- x"},
-		},
-		"a directory over a link replaces the link": {
-			tar:  makeTar(t, entry{name: "l", link: "/tmp", kind: tar.TypeSymlink}, entry{name: "l", kind: tar.TypeDir}, entry{name: "l/x"}),
-			want: []string{"l drwxr-xr-x", "l/x -rw-r--r-- "},
-		},
-		"a directory swapped for a link after use": {
-			tar: makeTar(t, entry{name: "d", kind: tar.TypeDir, mode: 0o777}, entry{name: "d/x"},
-				entry{name: "d", link: "/tmp", kind: tar.TypeSymlink}, entry{name: "d/evil"}),
-			reason: "not a directory",
-		},
-		"modes of a directory swapped for a link are dropped": {
-			tar: makeTar(t, entry{name: "d", kind: tar.TypeDir, mode: 0o700, uid: 7},
-				entry{name: "d", link: "/", kind: tar.TypeSymlink}),
-			want: []string{"d Lrwxrwxrwx -> /"},
-		},
-		"a file over a directory removes it": {
-			tar:  makeTar(t, entry{name: "d/e/f"}, entry{name: "d", body: "x"}),
-			want: []string{"d -rw-r--r-- x"},
-		},
-		"duplicate files: the last wins": {
-			tar:  makeTar(t, entry{name: "f", body: "1", mode: 0o4755}, entry{name: "f", body: "2"}),
-			want: []string{"f -rw-r--r-- 2"},
-		},
-		"devices are left out": {
-			tar: makeTar(t, entry{name: "dev/sda", kind: tar.TypeBlock}, entry{name: "dev/mem", kind: tar.TypeChar}, entry{name: "f"}),
-			// Even 0:0, which would be a whiteout.
-			want: []string{"f -rw-r--r-- "},
-		},
-		"the root as a file":               {tar: makeTar(t, entry{name: ".", kind: tar.TypeSymlink, link: "/"}), reason: "root"},
-		"a whiteout of nothing":            {tar: makeTar(t, entry{name: ".wh."}), reason: "whiteout"},
-		"a whiteout of the parent":         {tar: makeTar(t, entry{name: "d/.wh..."}), reason: "whiteout"},
-		"a whiteout of itself":             {tar: makeTar(t, entry{name: "d/.wh.."}), reason: "whiteout"},
-		"a file below a whiteout":          {tar: makeTar(t, entry{name: ".wh.d/f"}), reason: "whiteout"},
-		"aufs bookkeeping is ignored":      {tar: makeTar(t, entry{name: ".wh..wh.plnk", kind: tar.TypeDir}, entry{name: ".wh..wh.aufs"})},
-		"control characters are kept":      {tar: makeTar(t, entry{name: "a\n\x1b[2Jb"}), want: []string{"a\n\x1b[2Jb -rw-r--r-- "}},
-		"control characters are quoted":    {tar: makeTar(t, entry{name: "\x1b[2J/../x"}), reason: `\x1b[2J`},
-		"a name beyond the file system's":  {tar: makeTar(t, entry{name: strings.Repeat("x", 300)}), reason: "too long"},
-		"a name beyond any path":           {tar: makeTar(t, entry{name: strings.Repeat("x/", 3000) + "x"}), reason: "too long"},
-		"an owner that chown would ignore": {tar: makeTar(t, entry{name: "f", uid: 1<<32 - 1}), reason: "out of range"},
-		"trusted attributes are left out": {
-			tar:  makeTar(t, entry{name: "d", kind: tar.TypeDir, pax: map[string]string{"SCHILY.xattr.trusted.overlay.opaque": "y"}}),
-			want: []string{"d drwxr-xr-x"},
-		},
-	}
-}
-
-func TestHostile(t *testing.T) {
-	needRoot(t)
-	for name, tc := range hostile(t) {
-		t.Run(name, func(t *testing.T) {
-			dir, _, err := unpack(t, tc.tar, layer.Options{})
-			nothingOutside(t, dir)
-			if tc.reason == "" {
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(tc.want, listing(t, dir)); diff != "" {
-					t.Errorf("tree (-want +got):\n%s", diff)
-				}
-				return
-			}
-			var refused *layer.EntryError
-			if !errors.As(err, &refused) {
-				t.Fatalf("error %v, want an EntryError", err)
-			}
-			if !strings.Contains(err.Error(), tc.reason) {
-				t.Errorf("error %q does not say %q", err, tc.reason)
-			}
-			if strings.ContainsAny(err.Error(), "\n\x1b") {
-				t.Errorf("error %q is not one plain line", err)
-			}
-		})
+func TestCorpusIsNamedAndReproducible(t *testing.T) {
+	seen := map[string]bool{}
+	first, second := corpus.Archives("/canary"), corpus.Archives("/canary")
+	for i, a := range first {
+		if seen[a.Name] {
+			t.Errorf("%q is there twice", a.Name)
+		}
+		seen[a.Name] = true
+		if !slices.Contains(corpus.Classes(), a.Class) || a.Does == "" || len(a.Layers) == 0 {
+			t.Errorf("%q lacks a class, a description or a layer", a.Name)
+		}
+		if !reflect.DeepEqual(a, second[i]) {
+			t.Errorf("%q is made differently each time", a.Name)
+		}
 	}
 }
 
@@ -375,28 +421,82 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// FuzzUnpack: whatever the archive, nothing appears outside the directory, and
-// what is made is bounded.
+// FuzzUnpack: whatever the layer, nothing changes outside the directory, what
+// is made is bounded, and a second time makes the same.
 func FuzzUnpack(f *testing.F) {
 	needRoot(f)
-	for _, tc := range hostile(f) {
-		f.Add(tc.tar)
-	}
-	f.Add(sparseTar())
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		limits := layer.Limits{MaxEntries: 200, MaxBytes: 1 << 20}
-		dir, u, err := unpack(t, raw, layer.Options{Limits: limits})
-		nothingOutside(t, dir)
-		if n := len(listing(t, dir)); n > 200 {
-			t.Errorf("%d files, more than the limit", n)
-		}
-		if err != nil && strings.ContainsAny(err.Error(), "\n\x1b") {
-			t.Errorf("error %q is not one plain line", err)
-		}
-		if err == nil {
-			if _, err := json.Marshal(u.Stats()); err != nil {
-				t.Error(err)
+	for _, a := range corpus.Archives("/tmp") {
+		for _, l := range a.Layers {
+			if len(l.Blob) < 32<<10 {
+				f.Add(l.Blob, false)
 			}
 		}
+	}
+	f.Add(makeTar(f, entry{name: "manifest"}, entry{name: "rootfs/f"}), true)
+	f.Fuzz(func(t *testing.T, blob []byte, appc bool) {
+		limits := layer.Limits{MaxEntries: 200, MaxBytes: 1 << 20}
+		desc := image.Layer{Digest: sum(blob), DiffID: sum(plainOf(blob, appc)), SizeBytes: int64(len(blob))}
+		l := verified(t, desc)
+		if appc {
+			l = verifiedACI(t, desc)
+		}
+		var results [2]string
+		for i := range results {
+			p := newPlace(t)
+			u, err := layer.Unpack(t.Context(), io.NopCloser(bytes.NewReader(blob)), l, p.dir, layer.Options{Limits: limits})
+			p.untouched(t)
+			if err != nil && strings.ContainsAny(err.Error(), "\n\x1b") {
+				t.Errorf("error %q is not one plain line", err)
+			}
+			onlyAllowed(t, p.dir)
+			lines, lerr := corpus.Snapshot(p.dir)
+			if lerr != nil {
+				t.Fatal(lerr)
+			}
+			if len(lines) > 201 {
+				t.Errorf("%d files, more than the limit", len(lines))
+			}
+			if err != nil {
+				// What is left of a failure depends on how far it came.
+				results[i] = strings.ReplaceAll(err.Error(), p.base, "")
+				continue
+			}
+			meta, jerr := json.Marshal(u.Stats())
+			if jerr != nil {
+				t.Error(jerr)
+			}
+			// The root's time is the test's.
+			results[i] = strings.ReplaceAll(strings.Join(lines[1:], "\n"), p.base, "") + string(meta)
+		}
+		if diff := cmp.Diff(results[0], results[1]); diff != "" {
+			t.Errorf("twice the same layer (-first +second):\n%s", diff)
+		}
 	})
+}
+
+// plainOf decompresses what it can, up to a bound.
+func plainOf(blob []byte, appc bool) []byte {
+	if !appc && (bytes.HasPrefix(blob, []byte("BZh")) || bytes.HasPrefix(blob, []byte("\xfd7zXZ"))) {
+		return blob
+	}
+	if !appc && zstdMagic(blob) {
+		z, err := zstd.NewReader(bytes.NewReader(blob), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(8<<20))
+		if err != nil {
+			return nil
+		}
+		defer z.Close()
+		raw, _ := io.ReadAll(io.LimitReader(z, 4<<20))
+		return raw
+	}
+	r, done, err := layer.Plain(bytes.NewReader(blob))
+	if err != nil {
+		return nil
+	}
+	defer done()
+	raw, _ := io.ReadAll(io.LimitReader(r, 4<<20))
+	return raw
+}
+
+func zstdMagic(blob []byte) bool {
+	return bytes.HasPrefix(blob, []byte("\x28\xb5\x2f\xfd")) || len(blob) >= 4 && blob[0]&0xf0 == 0x50 && bytes.HasPrefix(blob[1:], []byte("\x2a\x4d\x18"))
 }

@@ -59,6 +59,9 @@ func (l Limits) entries() int64 {
 // lower directory within the default limits.
 type Options struct {
 	Limits Limits
+	// Memory is shared by the layers that are unpacked at a time; nil bounds
+	// each one by itself only.
+	Memory *Budget
 	// Tee receives the blob's bytes as they are read, unverified; nil for none.
 	Tee io.Writer
 	// OnBytes is told how many bytes of the blob were read, from another
@@ -89,6 +92,8 @@ type Stats struct {
 	Bytes int64 `json:"bytes"`
 	// Devices is how many device nodes were left out.
 	Devices int64 `json:"devices,omitempty"`
+	// Capabilities is how many files lost capabilities that an image may not give.
+	Capabilities int64 `json:"capabilities,omitempty"`
 	// Implied has the clean, relative names of implied directories.
 	Implied []string `json:"implied,omitempty"`
 }
@@ -142,7 +147,7 @@ func Unpack(ctx context.Context, blob io.ReadCloser, l image.VerifiedLayer, dst 
 }
 
 func unpackStream(ctx context.Context, blob io.Reader, l image.VerifiedLayer, dst string, opts Options) (Stats, digest.Digest, error) {
-	plain, closePlain, err := decompress(bufio.NewReaderSize(blob, 64<<10), l.Kind())
+	plain, closePlain, err := opener{ctx, l.Kind(), opts.Memory}.open(bufio.NewReaderSize(blob, 64<<10))
 	if err != nil {
 		return Stats{}, "", err
 	}

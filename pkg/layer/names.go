@@ -16,13 +16,26 @@ type EntryError struct {
 	Reason string
 }
 
-func (e *EntryError) Error() string { return fmt.Sprintf("refused entry %q: %s", e.Name, e.Reason) }
+func (e *EntryError) Error() string {
+	return fmt.Sprintf("refused entry %s: %s", quoteName(e.Name), e.Reason)
+}
+
+// quoteName quotes a name for an error of one line that can be read.
+func quoteName(name string) string {
+	const most = 256
+	if len(name) > most {
+		return fmt.Sprintf("%q… (%d bytes)", name[:most], len(name))
+	}
+	return fmt.Sprintf("%q", name)
+}
 
 const (
 	whiteoutPrefix = ".wh."
 	whiteoutMeta   = ".wh..wh." // aufs' own; only the opaque mark means something
 	whiteoutOpaque = ".wh..wh..opq"
-	maxPath        = 4095
+	// maxPath is of a path in a tree, in bytes: PATH_MAX less room for the
+	// path of the tree itself.
+	maxPath = 4096 - 256
 )
 
 var (

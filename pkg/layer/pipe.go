@@ -1,7 +1,6 @@
 package layer
 
 import (
-	"errors"
 	"io"
 	"sync"
 )
@@ -48,9 +47,14 @@ func (p *pipe) run(src io.Reader, size int) {
 			buf = make([]byte, size)
 		}
 		buf = buf[:size]
-		n, err := io.ReadFull(src, buf)
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			err = io.EOF
+		// Not io.ReadFull: its io.ErrUnexpectedEOF could not be told from the
+		// source's own, which is a stream cut short.
+		n := 0
+		var err error
+		for n < len(buf) && err == nil {
+			var m int
+			m, err = src.Read(buf[n:])
+			n += m
 		}
 		select {
 		case p.full <- chunk{buf[:n], err}:

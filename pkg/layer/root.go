@@ -17,8 +17,13 @@ type root struct {
 	fd       int
 	uid, gid int
 	umask    uint32
-	cache    map[string]int
-	order    []string // of the cache, oldest first
+	// linked says that symbolic links may be on the way, with which a short
+	// name can lead deep.
+	linked  bool
+	prefix  int // length of the root's own path
+	cache   map[string]int
+	order   []string // of the cache, oldest first
+	retired []int    // forgotten, but perhaps in use until the next entry
 }
 
 const cacheDirs = 64
@@ -32,7 +37,21 @@ func openRoot(dir string) (*root, error) {
 	if err != nil {
 		return nil, errors.Join(err, unix.Close(fd))
 	}
-	return &root{fd: fd, uid: os.Geteuid(), gid: os.Getegid(), umask: umask, cache: map[string]int{}}, nil
+	r := &root{fd: fd, uid: os.Geteuid(), gid: os.Getegid(), umask: umask, cache: map[string]int{}}
+	if r.prefix, err = pathBytes(fd); err != nil {
+		return nil, errors.Join(err, unix.Close(fd))
+	}
+	return r, nil
+}
+
+// pathBytes is the length of the path of an open directory.
+func pathBytes(fd int) (int, error) {
+	buf := make([]byte, unix.PathMax+1)
+	n, err := unix.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd), buf)
+	if err == nil && n == len(buf) {
+		err = unix.ENAMETOOLONG
+	}
+	return n, err
 }
 
 // currentUmask reads the umask without setting it, which would race with
@@ -55,13 +74,28 @@ func (r *root) close() {
 	unix.Close(r.fd)
 }
 
-// flush forgets all descriptors: a cached name may lead elsewhere now.
+// flush closes all descriptors: a cached name may lead elsewhere now.
 func (r *root) flush() {
+	r.retire()
+	r.closeRetired()
+}
+
+// retire forgets all descriptors, and leaves them open until closeRetired:
+// whoever replaces an entry goes on using that of its directory, and a number
+// that is closed may be another tree's at once.
+func (r *root) retire() {
 	for _, fd := range r.cache {
-		unix.Close(fd)
+		r.retired = append(r.retired, fd)
 	}
 	clear(r.cache)
 	r.order = r.order[:0]
+}
+
+func (r *root) closeRetired() {
+	for _, fd := range r.retired {
+		unix.Close(fd)
+	}
+	r.retired = r.retired[:0]
 }
 
 // dir returns a descriptor of the directory, of use with the *at system calls
@@ -107,9 +141,25 @@ func (r *root) openDir(name string) (int, error) {
 		case errors.Is(err, unix.ENOSYS):
 			return -1, fmt.Errorf("this kernel has no openat2: 5.6 or later is needed: %w", err)
 		}
+		if err == nil && r.linked {
+			err = r.checkDepth(fd)
+		}
 		return fd, err
 	}
 	return -1, fmt.Errorf("open %q: %w", name, unix.EAGAIN)
+}
+
+// checkDepth refuses, and closes, a directory that is so deep that nothing
+// could name it by its path.
+func (r *root) checkDepth(fd int) error {
+	n, err := pathBytes(fd)
+	if err == nil && n-r.prefix > maxPath {
+		err = unix.ENAMETOOLONG
+	}
+	if err != nil {
+		return errors.Join(err, unix.Close(fd))
+	}
+	return nil
 }
 
 // finishFile sets owner, mode, attributes and time, leaving out what the file
@@ -155,6 +205,9 @@ func (r *root) finishDir(name string, meta dirMeta) error {
 	if err == nil {
 		err = unix.Fchmod(fd, meta.mode)
 	}
+	if err == nil && meta.again {
+		err = clearXattrs(fd)
+	}
 	if err == nil {
 		err = setXattrs(fd, meta.xattrs)
 	}
@@ -183,19 +236,6 @@ func setOpaque(parent int, base string) error {
 		return err
 	}
 	return errors.Join(unix.Fsetxattr(fd, opaqueXattr, []byte("y"), 0), unix.Close(fd))
-}
-
-func setXattrs(fd int, attrs map[string]string) error {
-	for name, value := range attrs {
-		err := unix.Fsetxattr(fd, name, []byte(value), 0)
-		if errors.Is(err, unix.ENOTSUP) && name != "security.capability" {
-			continue // a file system without user attributes
-		}
-		if err != nil {
-			return fmt.Errorf("set attribute %q: %w", name, err)
-		}
-	}
-	return nil
 }
 
 // futimens sets both times of an open file, which package unix has by path only.

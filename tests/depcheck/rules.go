@@ -57,7 +57,7 @@ func owners() []owner {
 		{"github.com/opencontainers/runtime-spec", []string{"pkg/appspec"}, "the app spec is the narrow waist"},
 		{"github.com/google/go-containerregistry", []string{"stage0/fetch/registry"}, ""},
 		{"github.com/containerd/containerd/v2", []string{"pkg/layer"}, ""},
-		{"github.com/klauspost/compress", []string{"pkg/layer"}, ""},
+		{"github.com/klauspost/compress", []string{"pkg/layer/"}, ""},
 		{"github.com/ulikunitz/xz", []string{"pkg/layer"}, ""},
 		{"github.com/ProtonMail/go-crypto", []string{"stage0/trust/openpgp"}, "its policy is decided in one place"},
 		{"github.com/appc/spec/schema", []string{"pkg/podmanifest", "stage0/fetch/appc"}, "one reads pod manifests, the other image manifests"},
