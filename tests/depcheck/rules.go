@@ -65,6 +65,7 @@ func owners() []owner {
 		{"github.com/coreos/go-systemd/v22", []string{"pkg/sd"}, ""},
 		{"github.com/godbus/dbus/v5", []string{"pkg/sd"}, ""},
 		{"github.com/google/uuid", []string{"pkg/pod"}, ""},
+		{"go.yaml.in/yaml/v3", []string{"stage0/trust/lookaside"}, "registries.d is YAML"},
 		{"github.com/spf13/cobra", []string{"stage0/cli/"}, "stage1 and stage2 use pflag or nothing"},
 		{"github.com/spf13/pflag", []string{"stage0/cli/", "stage1/cmd/"}, ""},
 	}

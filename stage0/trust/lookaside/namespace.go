@@ -1,6 +1,7 @@
 package lookaside
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/raket/raket/pkg/image"
@@ -45,34 +46,42 @@ func Namespaces(ref image.Ref) []string {
 	}
 }
 
-// CheckNamespace says why no image can be in a namespace as it is written; nil
-// where one can. What never applies would be a rule that somebody relies on.
-func CheckNamespace(s string) error {
+// ParseNamespace is a scope as Namespaces writes it, from one that somebody
+// wrote. The error says why no image can be in it: what never applies would be a
+// rule that somebody relies on.
+func ParseNamespace(s string) (string, error) {
 	host, path, hasPath := strings.Cut(s, "/")
-	if domain, ok := strings.CutPrefix(s, "*."); ok {
-		if ref, err := image.Parse("docker://" + domain + ".x/a"); hasPath || err != nil || strings.ContainsAny(domain, ":*") || ref.Registry != strings.ToLower(domain)+".x" {
-			return errNamespace{s, "a wildcard stands for the hosts of a domain: *.example.com"}
+	host = strings.ToLower(host)
+	if domain, ok := strings.CutPrefix(host, "*."); ok {
+		ref, err := image.Parse("docker://" + domain + ".x/a")
+		if hasPath || err != nil || ref.Registry != domain+".x" {
+			return "", fmt.Errorf("%q fits no image: a wildcard stands for the hosts of a domain, as *.example.com", s)
 		}
-		return nil
+		return host, nil
+	}
+	// A word without a dot is a host here: docker.io's shortcuts are not for scopes.
+	registry := host
+	if !strings.ContainsAny(host, ".:") {
+		registry += ":1"
 	}
 	if !hasPath {
-		path = "x"
+		path = "x/x"
 	}
-	// A word without a dot is a host here, whatever docker.io's shortcuts are.
-	probe := host
-	if !strings.ContainsAny(host, ".:") {
-		probe += ":1"
+	ref, err := image.Parse("docker://" + registry + "/" + path)
+	if err != nil {
+		return "", fmt.Errorf("%q fits no image: %w", s, err)
 	}
-	ref, err := image.Parse("docker://" + probe + "/" + path)
+	name, _, digested := strings.Cut(path, "@")
+	name, _, tagged := strings.Cut(name, ":")
 	switch {
-	case err != nil:
-		return errNamespace{s, err.Error()}
-	case ref.Registry != probe && hasPath:
-		return errNamespace{s, "write " + ref.Registry}
+	case ref.Registry != registry:
+		return "", fmt.Errorf("%q fits no image: write %s for %s", s, ref.Registry, host)
+	case tagged && digested:
+		return "", fmt.Errorf("%q fits no image: it has a tag and a digest", s)
+	case (tagged || digested) && ref.Repository != name:
+		return "", fmt.Errorf("%q fits no image: write %s for %s", s, ref.Repository, name)
+	case !hasPath:
+		return host, nil
 	}
-	return nil
+	return host + "/" + path, nil
 }
-
-type errNamespace struct{ scope, why string }
-
-func (e errNamespace) Error() string { return quote(e.scope) + " fits no image: " + e.why }
