@@ -1,6 +1,7 @@
 package imagestore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -19,34 +20,43 @@ import (
 //
 // The error wraps ErrNotFound or, with the candidates, ErrAmbiguous.
 func (s *Store) Lookup(ref image.Ref) (image.Image, error) {
+	img, _, err := s.Find(ref)
+	return img, err
+}
+
+// Find is Lookup that returns the name, in full, by which the image was found too:
+// "" where it was an ID.
+func (s *Store) Find(ref image.Ref) (_ image.Image, name string, _ error) {
 	images, err := s.load()
 	if err != nil {
-		return image.Image{}, err
+		return image.Image{}, "", err
 	}
 	var found []image.Image
 	switch ref.Transport {
 	case image.ByID:
 		found = byID(images, ref.ID)
 	case image.ByName:
-		found = byName(images, ref.Name)
+		if found = byName(images, ref.Name); len(found) > 0 {
+			name = bestName(found[0], ref.Name)
+		}
 		if len(found) == 0 && isIDPrefix(ref.Name) {
 			found = byID(images, ref.Name)
 		}
 	default:
-		name := ref.String()
+		name = ref.String()
 		found = filter(images, func(i image.Image) bool { return slices.Contains(i.Names, name) })
 		if len(found) == 0 && ref.Digest != "" {
-			found = byID(images, ref.Digest.String())
+			found, name = byID(images, ref.Digest.String()), ""
 		}
 	}
 	found = sameACI(found)
 	switch len(found) {
 	case 0:
-		return image.Image{}, fmt.Errorf("%q: %w", ref, ErrNotFound)
+		return image.Image{}, "", fmt.Errorf("%q: %w", ref, ErrNotFound)
 	case 1:
-		return found[0], s.withLastUsed(found)
+		return found[0], name, s.withLastUsed(found)
 	}
-	return image.Image{}, fmt.Errorf("%q: %w: it may be %s", ref, ErrAmbiguous, candidates(found))
+	return image.Image{}, "", fmt.Errorf("%q: %w: it may be %s", ref, ErrAmbiguous, candidates(found))
 }
 
 // sameACI makes one image, the newest, of those that are one ACI compressed in
@@ -111,6 +121,11 @@ func byName(images []image.Image, bare string) []image.Image {
 		}
 	}
 	return found
+}
+
+// bestName is the image's name that answers best.
+func bestName(img image.Image, bare string) string {
+	return slices.MinFunc(img.Names, func(a, b string) int { return cmp.Compare(matchName(bare, a), matchName(bare, b)) })
 }
 
 const noMatch = 6

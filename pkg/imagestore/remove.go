@@ -46,14 +46,15 @@ func (s *Store) checkRemovable(img image.Image, all []image.Image, used map[dige
 }
 
 // RemoveName takes a name, in full, from its image, and removes the image, as
-// Remove does, with its last name. It reports whether the image is gone.
+// Remove does, with its last name. Where a file lay is a name that keeps no image.
+// It reports whether the image is gone.
 func (s *Store) RemoveName(name string, inUse InUse) (gone bool, err error) {
 	_, err = s.collect(collection{inUse: inUse, choose: func(all []image.Image, used map[digest.Digest][]string) ([]image.Image, error) {
 		at := slices.IndexFunc(all, func(i image.Image) bool { return slices.Contains(i.Names, name) })
 		switch {
 		case at < 0:
 			return nil, s.noOwnName(name)
-		case len(all[at].Names) > 1:
+		case hasOtherName(all[at], name):
 			return nil, s.changeIndex(func(idx *index) (bool, error) {
 				found, _ := idx.removeName(name)
 				return found, nil
@@ -63,6 +64,17 @@ func (s *Store) RemoveName(name string, inUse InUse) (gone bool, err error) {
 		return all[at : at+1], s.checkRemovable(all[at], all, used)
 	}})
 	return gone && err == nil, err
+}
+
+// hasOtherName reports whether an image has a name beside this one that keeps it.
+func hasOtherName(img image.Image, name string) bool {
+	return slices.ContainsFunc(img.Names, func(other string) bool { return other != name && !isPlace(other) })
+}
+
+// isPlace reports a name that says where a file or a directory lay.
+func isPlace(name string) bool {
+	ref, err := image.Parse(name)
+	return err == nil && ref.Transport != image.Docker && !ref.InStore()
 }
 
 // noOwnName says why a name can't be removed.
