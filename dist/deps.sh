@@ -14,9 +14,11 @@ table() {
     build) echo make:make git:git ;;
     test)  echo systemd-container:systemd-nspawn debootstrap:debootstrap util-linux:unshare procps:pgrep \
                 iproute2:ip e2fsprogs:mkfs.ext4 busybox-static:busybox docker-registry:docker-registry \
-                skopeo:skopeo umoci:umoci runc:runc curl:curl jq:jq dpkg:dpkg-deb apt:apt-get ;;
+                skopeo:skopeo umoci:umoci runc:runc curl:curl jq:jq dpkg:dpkg-deb apt:apt-get \
+                buildah:buildah gnupg:gpg gnupg:gpgconf openssl:openssl ;;
     demo)  echo systemd-container:systemd-nspawn debootstrap:debootstrap util-linux:setpriv procps:pgrep \
-                busybox-static:busybox docker-registry:docker-registry curl:curl dpkg:dpkg-deb apt:apt-get ;;
+                busybox-static:busybox docker-registry:docker-registry curl:curl dpkg:dpkg-deb apt:apt-get \
+                gnupg:gpg gnupg:gpgconf ;;
     bench) echo systemd-container:systemd-nspawn debootstrap:debootstrap procps:pgrep docker-registry:docker-registry \
                 podman:podman crun:crun skopeo:skopeo umoci:umoci busybox-static:busybox curl:curl jq:jq ;;
     *) echo "deps.sh: unknown group $1 (build, test, demo, bench)" >&2; exit 2 ;;

@@ -75,7 +75,9 @@ func push(t *testing.T, h *testhost.Host, cache, name string) error {
 		return err
 	}
 	if n.ACI != "" {
-		h.Put(t, n.ACI, "/srv/"+filepath.Base(n.ACI))
+		for _, file := range []string{n.ACI, n.ACI + ".asc", n.PublicKey} {
+			h.Put(t, file, "/srv/"+filepath.Base(file))
+		}
 	}
 	return n.Image.Push(t.Context(), registryAddr+"/"+name+":"+images.Tag, images.PushOptions{Transport: registry.Client(h.Dial)})
 }

@@ -9,8 +9,11 @@
 //	img, err := images.Busybox().Layer(images.File("etc/motd", "hi\n", 0o644)).Cmd("cat", "/etc/motd").Image()
 //	err = img.Layout(dir, "latest")
 //
+// A Signer signs ACIs, as their authors do, with gpg. The same calls do not give the same
+// signatures.
+//
 // Named images (see Names) are those of the demo: nginx from Debian's packages, a log
-// shipper, a reloader, busybox. Ensure builds what is missing of them into the cache.
+// shipper, a reloader, busybox; the reloader's ACI is signed. Ensure builds what is missing of them into the cache.
 //
 // Terms: an entry is one member of a layer's tar file; a recipe is what decides a named
 // image's content.
