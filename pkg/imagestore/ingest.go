@@ -73,6 +73,8 @@ type LayerSource struct {
 	// OnDone is told the end of what Open began; nil for none.
 	OnDone func(ok bool)
 	Limits layer.Limits
+	// memory is shared by the layers of an image.
+	memory *layer.Budget
 }
 
 // AddLayer makes a layer's blob and tree durable parts of the store, unless
@@ -125,7 +127,7 @@ func (s *Store) AddLayer(ctx context.Context, l image.VerifiedLayer, src LayerSo
 
 // fillLayer reads the blob, from the source or the store, into what is missing.
 func (s *Store) fillLayer(ctx context.Context, l image.VerifiedLayer, src LayerSource, blob *blobStage, stage *tree.Staging) (err error) {
-	opts := layer.Options{Limits: src.Limits}
+	opts := layer.Options{Limits: src.Limits, Memory: src.memory}
 	var r io.ReadCloser
 	if blob == nil {
 		r, err = s.OpenBlob(l.Layer().Digest)

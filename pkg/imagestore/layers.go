@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/raket/raket/pkg/image"
+	"github.com/raket/raket/pkg/layer"
 )
 
 // parallelLayers is how many layers are read at a time. Each is at most three
@@ -24,10 +25,13 @@ func (s *Store) AddLayers(ctx context.Context, v image.Verified, source func(ima
 	var wg sync.WaitGroup
 	var once sync.Once
 	var first error
+	memory := layer.NewBudget(layer.DefaultBudgetBytes)
 	for range parallelLayers {
 		wg.Go(func() {
 			for l := range queue {
-				if err := s.AddLayer(ctx, l, source(l)); err != nil {
+				src := source(l)
+				src.memory = memory
+				if err := s.AddLayer(ctx, l, src); err != nil {
 					once.Do(func() { first = err })
 					cancel(err)
 				}
