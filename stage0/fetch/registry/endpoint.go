@@ -44,7 +44,11 @@ type endpoint struct {
 
 func newEndpoint(conf registries.Endpoint, mirror bool, opts Options) (*endpoint, error) {
 	full := conf.Registry + "/" + conf.Repository
-	if ref, err := image.Parse("docker://" + full + ":latest"); err != nil || ref.Tag != "latest" || ref.Digest != "" {
+	// Parsing adds to names of Docker's hub, and takes what is no host for
+	// a part of one.
+	ref, err := image.Parse("docker://" + full + ":latest")
+	if err != nil || ref.Tag != "latest" || ref.Digest != "" || !strings.HasSuffix(ref.Repository, conf.Repository) ||
+		ref.Registry != conf.Registry && !strings.HasSuffix(conf.Registry, "."+dockerHub) {
 		return nil, fmt.Errorf("bad repository name %q", full)
 	}
 	e := &endpoint{name: conf.Registry, host: conf.Registry, repo: conf.Repository, mirror: mirror, insecure: conf.Insecure, opts: opts}

@@ -49,24 +49,30 @@ func (e *endpoint) referrers(ctx context.Context, subject digest.Digest, artifac
 		r.query = url.Values{"artifactType": {artifactType}}
 	}
 	raw, err := e.referrerPages(ctx, r)
+	if err != nil && lacksReferrers(err) {
+		tag := strings.Replace(subject.String(), ":", "-", 1)
+		raw, err = e.manifest(ctx, tag[:min(len(tag), maxTagLen)], "")
+	}
+	if err == nil && len(parseReferrers(raw)) == 0 {
+		return nil, notThere(doingReferrers, e, "it has none")
+	}
+	return raw, err
+}
+
+var errNoIndex = errors.New("it sent no index")
+
+// lacksReferrers tells a registry that does not know the API. They are not of
+// one mind how to say so.
+func lacksReferrers(err error) bool {
 	var known *Error
-	switch {
-	case err == nil:
-		return raw, nil
-	case !errors.As(err, &known):
-		return nil, err
+	if !errors.As(err, &known) {
+		return errors.Is(err, errNoIndex)
 	}
 	switch known.Status {
-	// Registries that do not know the API are not of one mind how to say so.
 	case http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusNotImplemented:
-		tag := strings.Replace(subject.String(), ":", "-", 1)
-		raw, err := e.manifest(ctx, tag[:min(len(tag), maxTagLen)], "")
-		if err == nil && parseReferrers(raw) == nil {
-			return nil, notThere(doingReferrers, e, "what it has as tag "+tag+" is no index")
-		}
-		return raw, err
+		return true
 	}
-	return nil, err
+	return false
 }
 
 // referrerPages follows the links from page to page.
@@ -79,13 +85,10 @@ func (e *endpoint) referrerPages(ctx context.Context, r request) ([]byte, error)
 		}
 		found := parseReferrers(doc.raw)
 		if found == nil { // a page for people, from a server that has one for every path
-			return nil, notThere(r.doing, e, "what it sent is no index")
+			return nil, errNoIndex
 		}
 		next := nextLink(doc.header.Values("Link"))
 		if page == 1 && next == "" {
-			if len(found) == 0 {
-				return nil, notThere(r.doing, e, "it has none")
-			}
 			return doc.raw, nil
 		}
 		if all = append(all, found...); next == "" {
