@@ -88,3 +88,15 @@ func closeZip(c io.Closer) error {
 	}
 	return nil
 }
+
+// ShellACI is an ACI of busybox whose app, root's, runs a script.
+func ShellACI(name, version, script string) ACI {
+	return ACI{
+		Name: name, Version: version,
+		App: &types.App{
+			Exec: types.Exec{"/bin/sh", "-c", script}, User: "0", Group: "0",
+			Environment: types.Environment{{Name: "PATH", Value: "/usr/bin:/bin"}},
+		},
+		Files: BusyboxFiles(),
+	}
+}

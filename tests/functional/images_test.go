@@ -1,0 +1,188 @@
+package functional
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/raket/raket/tests/authority"
+	"github.com/raket/raket/tests/images"
+	"github.com/raket/raket/tests/registry"
+	"github.com/raket/raket/tests/site"
+	"github.com/raket/raket/tests/testhost"
+)
+
+// newAuthority makes a certificate authority that programs on the host trust until t ends.
+func (p *pods) newAuthority(t *testing.T) *authority.Authority {
+	t.Helper()
+	a, err := authority.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Go reads every file of this directory; curl takes it by --cacert.
+	p.WriteFile(t, p.certificate(t), string(a.PEM()), 0o644)
+	t.Cleanup(func() { p.MustRun(t, "rm -f "+p.certificate(t)) })
+	return a
+}
+
+// certificate is the file of t's authority on the host.
+func (p *pods) certificate(t *testing.T) string { return "/etc/ssl/certs/" + plain(t.Name()) + ".pem" }
+
+// newRegistry runs Debian's registry on the host's loopback until t ends.
+func (p *pods) newRegistry(t *testing.T, o registry.Options) *registry.Process {
+	t.Helper()
+	for _, why := range []string{registry.Missing(), registry.MissingSkopeo()} {
+		if why != "" {
+			testhost.SkipOrFail(t, why)
+		}
+	}
+	o.NetworkOf = p.Leader()
+	r, err := registry.Debian(t.Context(), t.TempDir(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// newTokens runs a token server on the host's loopback until t ends.
+func (p *pods) newTokens(t *testing.T, o registry.TokenOptions) *registry.TokenServer {
+	t.Helper()
+	l, err := p.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := registry.ServeTokens(l, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// push has skopeo push an image made here into the registry, and returns its name for raket.
+func push(t *testing.T, r *registry.Process, ref string, b images.Builder, login registry.Login) string {
+	t.Helper()
+	img, err := b.Image()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "layout")
+	if err := img.Layout(dir, images.Tag); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Push(t.Context(), "oci:"+dir+":"+images.Tag, ref, login); err != nil {
+		t.Fatal(err)
+	}
+	return "docker://" + r.Addr + "/" + ref
+}
+
+// newSite serves a discovery site on the host's port 443, under these names, until t ends.
+func (p *pods) newSite(t *testing.T, a *authority.Authority, names ...string) *site.Site {
+	t.Helper()
+	l, err := p.Listen("127.0.0.1:443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := site.Serve(l, site.Options{Authority: a, Names: names})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.MustRun(t, "touch /etc/hosts; cp /etc/hosts /run/hosts; echo 127.0.0.1 localhost "+strings.Join(names, " ")+" >>/etc/hosts")
+	t.Cleanup(func() {
+		s.Close()
+		p.MustRun(t, "mv /run/hosts /etc/hosts")
+	})
+	return s
+}
+
+// newSigner makes a key to sign images with. Its public key is on the host, at the path.
+func (p *pods) newSigner(t *testing.T) (s *images.Signer, pubkey string) {
+	t.Helper()
+	if why := images.MissingGPG(); why != "" {
+		testhost.SkipOrFail(t, why)
+	}
+	s, err := images.NewSigner(t.Context(), "raket tests <"+plain(t.Name())+"@raket.invalid>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pubkey = "/srv/functional/" + plain(t.Name()) + ".asc"
+	p.WriteFile(t, pubkey, string(s.PublicKey()), 0o644)
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		p.MustRun(t, "rm -f "+pubkey)
+	})
+	return s, pubkey
+}
+
+// sign signs a file of the host, beside it.
+func (p *pods) sign(t *testing.T, s *images.Signer, file string) {
+	t.Helper()
+	if err := s.Sign(t.Context(), p.Path(file)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newACI makes an ACI of busybox that runs a script, on this machine, and its signature if
+// there is a signer. For the host's own files there is sign.
+func newACI(t *testing.T, name, script string, s *images.Signer) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "image.aci")
+	if err := images.ShellACI(name, "1.0.0", script).Write(file); err != nil {
+		t.Fatal(err)
+	}
+	if s != nil {
+		if err := s.Sign(t.Context(), file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return file
+}
+
+func TestTheHostHasRegistriesAndASite(t *testing.T) {
+	p := newPods(t)
+	ca := p.newAuthority(t)
+	curl := "curl -sS --cacert " + p.certificate(t) + " -o /dev/null -w '%{http_code}' "
+	users := map[string]string{"ann": "secret"}
+	withTokens := registry.Options{TLS: true, Authority: ca, Token: p.newTokens(t, registry.TokenOptions{Users: users, Authority: ca})}
+	for name, o := range map[string]registry.Options{
+		"passwords": {TLS: true, Authority: ca, Users: users}, "tokens": withTokens,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := p.newRegistry(t, o)
+			push(t, r, "team/hello:1", images.New().Layer(images.File("hello", "x", 0o644)), registry.Login{User: "ann", Password: "secret"})
+			if got := p.MustRun(t, curl+r.URL()+"/v2/"); got != "401" {
+				t.Errorf("the host gets %s", got)
+			}
+		})
+	}
+	signer, pubkey := p.newSigner(t)
+	s := p.newSite(t, ca, "images.example")
+	aci := newACI(t, "images.example/hello", "echo hi", signer)
+	at, err := s.Publish(site.Image{Name: "images.example/hello", Version: "1.0.0", ACI: aci, Signature: aci + ".asc", Keys: signer.PublicKey()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{at.Page + "?ac-discovery=1", at.ACI, at.Signature, at.Keys} {
+		if got := p.MustRun(t, curl+"'https://images.example"+path+"'"); got != "200" {
+			t.Errorf("the host gets %s for %s", got, path)
+		}
+	}
+	if got := s.Requests(); len(got) != 4 || got[0].Status != http.StatusOK || got[0].URL != "images.example/hello?ac-discovery=1" {
+		t.Errorf("the site was asked %+v", got)
+	}
+	p.MustRun(t, "cp "+pubkey+" /srv/functional/signed")
+	p.sign(t, signer, "/srv/functional/signed")
+	if _, err := os.Stat(p.Path("/srv/functional/signed.asc")); err != nil {
+		t.Error(err)
+	}
+	p.MustRun(t, "rm /srv/functional/signed*")
+}
