@@ -17,8 +17,9 @@
 //     registry and alias by alias.
 //
 // Files are strict: what is not known, or known and wrong, is an error with file,
-// line and key. Two things differ from podman: a prefix may stand once in a
-// file, and a location cannot put another tag or digest in the place of one.
+// line and key. What differs from podman: a prefix may stand once in a file; one
+// with a tag or digest counts as the manual page says, while podman passes over
+// it; and a location cannot put another tag or digest in its place.
 //
 // It reads configuration only and never speaks to a registry. It may use
 // pkg/image; it must not use stage0/fetch.

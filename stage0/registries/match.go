@@ -1,6 +1,7 @@
 package registries
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -9,7 +10,8 @@ import (
 
 // Endpoints are where to ask for an image of a registry, in their order, the
 // mirrors first. There is at least one where there is no error. A *BlockedError
-// is an image that may not be pulled.
+// is an image that may not be pulled, a *FileError one that has no name where it
+// would be asked for.
 func (c *Config) Endpoints(ref image.Ref) ([]Endpoint, error) {
 	if ref.Transport != image.Docker {
 		return nil, fmt.Errorf("%s is not in a registry", ref)
@@ -99,9 +101,17 @@ func (n name) fits(ref image.Ref) (rest string, ok bool) {
 
 // endpoint is the image's name with location in the place of the prefix.
 func (r *registry) endpoint(ref image.Ref, location name, rest string) (Endpoint, error) {
-	moved, err := image.Parse("docker://" + location.host + location.path + rest)
+	full := location.host + location.path + rest
+	host, repository, _ := strings.Cut(full, "/")
+	moved, err := image.Parse("docker://" + full)
+	switch {
+	case repository == "":
+		err = errors.New("no repository is left")
+	case err == nil && moved.Registry != canonical(host):
+		err = fmt.Errorf("%q is no registry", host)
+	}
 	if err != nil {
-		return Endpoint{}, fmt.Errorf("%s:%d puts %s%s in the place of %s: %w", r.file, r.line, location, rest, ref, err)
+		return Endpoint{}, &FileError{File: r.file, Line: r.line, What: fmt.Sprintf("it puts %q in the place of %s: %s", full, ref, err)}
 	}
 	return Endpoint{Registry: moved.Registry, Repository: moved.Repository, For: All}, nil
 }

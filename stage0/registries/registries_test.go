@@ -76,6 +76,10 @@ location = "one.example"
 prefix = "ported.example"
 location = "all.example/x"
 
+[[registry]]
+prefix = "whole.example/x"
+location = "mirror.example"
+
 [aliases]
 "nginx" = "registry.com/library/nginx"
 "team/web" = "example.com:5000/team/web"
@@ -211,7 +215,11 @@ func TestEndpointsRefuses(t *testing.T) {
 		"a blocked registry in other letters": {"docker://WEB.corp.example/x:1", "is blocked", ""},
 		"a port behind a path": {
 			"docker://ported.example:6000/x",
-			file + ":58 puts all.example/x:6000/x in the place of docker://ported.example:6000/x:latest: bad repository name \"x:6000/x\"", "",
+			file + ":58: it puts \"all.example/x:6000/x\" in the place of docker://ported.example:6000/x:latest: bad repository name \"x:6000/x\"", "",
+		},
+		"a name that becomes a host alone": {
+			"docker://whole.example/x",
+			file + ":62: it puts \"mirror.example\" in the place of docker://whole.example/x:latest: no repository is left", "",
 		},
 		"an archive": {"oci:/x", "oci:/x is not in a registry", ""},
 	} {
