@@ -80,6 +80,8 @@ type fakes struct {
 
 func (f *fakes) services() services {
 	return services{
+		trusted:  func(s settings) (trustedKeys, error) { f.settings = s; return openKeystore(s), nil },
+		web:      fake[keyWeb](f, fakeWeb{f}),
 		fetcher:  fake[fetcher](f, f),
 		images:   fake[imageStore](f, fakeImages{f}),
 		pods:     fake[podStore](f, f.podStore()),

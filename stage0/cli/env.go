@@ -36,6 +36,8 @@ type globals struct {
 	user     string
 	insecure insecureOptions
 	flags    *pflag.FlagSet
+	// trustKeys is --trust-keys-from-https.
+	trustKeys bool
 }
 
 const (
@@ -55,6 +57,7 @@ func (g *globals) define() {
 	fs.StringVar(&g.system, "system-config", defaultSystemDir, "read the vendor's configuration in `DIR`")
 	fs.StringVar(&g.local, "local-config", defaultLocalDir, "read this host's configuration in `DIR`")
 	fs.StringVar(&g.user, "user-config", "", "read configuration in `DIR` too, above the others")
+	fs.BoolVar(&g.trustKeys, "trust-keys-from-https", false, "trust keys that an image's site names, as they come by HTTPS, without asking")
 	fs.Var(&g.insecure, "insecure-options", "leave out checks, a list of: "+insecureWords())
 	g.flags = fs
 }
@@ -67,6 +70,11 @@ type settings struct {
 	Insecure insecureOptions
 	Debug    bool
 	Now      time.Time
+	// ConfigDirs are the layers that Config was read from.
+	ConfigDirs config.Dirs
+	// TrustKeysFromHTTPS says that keys which are discovered are trusted
+	// without anybody's looking at them.
+	TrustKeysFromHTTPS bool
 	// Stdin, Stdout and Stderr are the command's streams.
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
@@ -74,12 +82,14 @@ type settings struct {
 
 // settings reads the configuration.
 func (e *env) settings() (settings, error) {
-	cfg, err := config.Load(config.Dirs{System: e.system, Local: e.local, User: e.user})
+	dirs := config.Dirs{System: e.system, Local: e.local, User: e.user}
+	cfg, err := config.Load(dirs)
 	if err != nil {
 		return settings{}, err
 	}
 	s := settings{
 		DataDir: e.dir, Config: cfg, Insecure: e.insecure, Debug: e.debug, Now: e.now(),
+		ConfigDirs: dirs, TrustKeysFromHTTPS: e.trustKeys,
 		Stdin: e.stdin, Stdout: e.stdout, Stderr: e.stderr,
 	}
 	if s.DataDir == "" {

@@ -18,6 +18,8 @@ type services struct {
 	preparer func(settings) (preparer, error)
 	launcher func(settings) (launcher, error)
 	keeper   func(settings) (keeper, error)
+	trusted  func(settings) (trustedKeys, error)
+	web      func(settings) (keyWeb, error)
 }
 
 // fetcher brings an image into the store.

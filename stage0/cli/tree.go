@@ -40,7 +40,7 @@ func newRoot(e *env) *cobra.Command {
 		newFetch(e), newRun(e), newPrepare(e), newRunPrepared(e),
 		newList(e), newStatus(e), newStop(e), newRemove(e), newCollect(e),
 		newEnter(e), newLogs(e), newCatManifest(e), newImage(e),
-		newConfig(e), newVersion(e), newCompletion(e),
+		newTrust(e), newConfig(e), newVersion(e), newCompletion(e),
 	)
 	return root
 }
