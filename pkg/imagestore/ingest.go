@@ -72,7 +72,10 @@ type LayerSource struct {
 	OnBytes func(n int)
 	// OnDone is told the end of what Open began; nil for none.
 	OnDone func(ok bool)
-	Limits layer.Limits
+	// Distrust is told that what Open gave was wrong, and reports whether to
+	// open it again, from elsewhere; nil for no.
+	Distrust func() bool
+	Limits   layer.Limits
 	// memory is shared by the layers of an image.
 	memory *layer.Budget
 }

@@ -3,15 +3,15 @@ package cli
 import (
 	"context"
 	"errors"
-	"time"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/imagestore"
 	podpkg "github.com/raket/raket/pkg/pod"
-	"github.com/raket/raket/pkg/progress"
-	"github.com/raket/raket/stage0/fetch"
 )
 
 // realImages are the images of the host.
@@ -25,56 +25,104 @@ func openImages(s settings) (*realImages, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := imagestore.Open(dir)
+	store, err := imagestore.OpenWith(dir, imagestore.Options{Seeds: seeds(s, dir)})
 	if err != nil {
 		return nil, err
 	}
 	return &realImages{s, store}, nil
 }
 
-func (r *realImages) Fetch(ctx context.Context, q fetchRequest) (image.Image, error) {
-	o := fetch.Options{
-		Store: r.store, Name: q.Name, PullPolicy: fetch.PullPolicy(q.PullPolicy), InsecureHTTP: r.Insecure.has(insecureHTTP),
-	}
-	if !q.Quiet {
-		o.Progress = progress.New(r.Stderr)
-		defer o.Progress.Close()
-	}
-	return fetch.Fetch(ctx, o)
-}
-
 func (r *realImages) List(context.Context) ([]image.Image, error) { return r.store.List() }
 
+// seeds are the stores that came with the host. Where one is being made, as
+// ROOT/usr/lib/raket/store, it must be whole by itself, and takes nothing from
+// those of the host it is made on.
+func seeds(s settings, dataDir string) []string {
+	if s.SystemDir == "" {
+		return nil
+	}
+	list := []string{filepath.Join(s.SystemDir, seedDir)}
+	for _, seed := range list {
+		if abs, err := filepath.Abs(seed); err == nil && strings.HasSuffix(dataDir, abs) {
+			return nil
+		}
+	}
+	return list
+}
+
+// seedDir is below the vendor's configuration.
+const seedDir = "store"
+
 func (r *realImages) Find(_ context.Context, name string) (image.Image, error) {
+	img, _, err := r.find(name)
+	return img, err
+}
+
+// find returns the name, in full, that led to an image too; "" for an ID.
+func (r *realImages) find(name string) (image.Image, string, error) {
 	ref, err := image.Parse(name)
 	if err != nil {
-		return image.Image{}, err
+		return image.Image{}, "", err
 	}
-	img, err := r.store.Lookup(ref)
+	wd, err := os.Getwd()
+	if err != nil {
+		return image.Image{}, "", err
+	}
+	img, full, err := r.store.Find(ref.Abs(wd))
 	if errors.Is(err, imagestore.ErrNotFound) || errors.Is(err, imagestore.ErrAmbiguous) {
-		return image.Image{}, &fault{err: err, hint: "raket image list"}
+		err = &fault{err: err, hint: "raket image list"}
 	}
-	return img, err
+	return img, full, err
 }
 
 func (r *realImages) Config(ctx context.Context, img image.Image) ([]byte, error) {
 	return r.store.Config(ctx, img)
 }
 
-func (r *realImages) Remover() imageRemover { return r }
+func (r *realImages) Place(img image.Image) string { return r.store.Seed(img) }
 
-func (r *realImages) Remove(_ context.Context, img image.Image) error {
-	return r.store.Remove(img, r.inUse)
+func (r *realImages) Remove(_ context.Context, name string, whole bool) (removedImage, error) {
+	img, full, err := r.find(name)
+	if err != nil {
+		return removedImage{}, err
+	}
+	done := removedImage{Image: img}
+	if full == "" || whole {
+		return done, r.store.Remove(img, r.inUse)
+	}
+	gone, err := r.store.RemoveName(full, r.inUse)
+	if !gone {
+		done.Name = full
+	}
+	return done, err
 }
 
-func (r *realImages) Collect(_ context.Context, grace time.Duration) ([]image.Image, error) {
-	c, err := r.store.GC(imagestore.GCOptions{Grace: grace, InUse: r.inUse})
-	return c.Images, err
+func (r *realImages) Collect(_ context.Context, q collectImages) (collectedImages, error) {
+	c, err := r.store.GC(imagestore.GCOptions{Grace: q.Grace, TargetBytes: q.TargetBytes, DryRun: q.DryRun, InUse: r.inUse})
+	return collectedImages{Images: c.Images, FreedBytes: c.SizeBytes + c.TreeBytes, Deferred: c.Deferred}, err
+}
+
+func (r *realImages) Verify(ctx context.Context, img image.Image, repair bool) (verifiedImage, error) {
+	c, err := r.store.Check(ctx, img, imagestore.CheckOptions{Repair: repair, Running: r.running})
+	v := verifiedImage{Repaired: c.Repaired, Unchecked: c.Unchecked, Whole: len(c.Unrepaired()) == 0}
+	for _, d := range c.Differences {
+		v.Differences = append(v.Differences, d.String())
+	}
+	return v, err
+}
+
+// running is inUse of pods that have processes.
+func (r *realImages) running() (map[digest.Digest][]string, error) {
+	return r.usedBy(func(p *podpkg.Pod) bool { return p.State == podpkg.Running })
 }
 
 // inUse tells which pods use each image. A pod that cannot be read keeps
 // nothing: it can only be collected.
 func (r *realImages) inUse() (map[digest.Digest][]string, error) {
+	return r.usedBy(func(*podpkg.Pod) bool { return true })
+}
+
+func (r *realImages) usedBy(counts func(*podpkg.Pod) bool) (map[digest.Digest][]string, error) {
 	pods, err := podpkg.Open(r.DataDir)
 	if err != nil {
 		return nil, err
@@ -86,7 +134,7 @@ func (r *realImages) inUse() (map[digest.Digest][]string, error) {
 	use := map[digest.Digest][]string{}
 	for _, p := range list {
 		s, err := p.Sandbox()
-		if err != nil {
+		if err != nil || !counts(p) {
 			continue
 		}
 		for _, a := range s.Apps {

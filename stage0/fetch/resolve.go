@@ -14,9 +14,9 @@ import (
 	"github.com/raket/raket/pkg/imagestore"
 )
 
-// resolve reads a name's manifest, through an index where there is one, and
-// its config, each checked against the digest that led to it.
-func resolve(ctx context.Context, ref image.Ref, p platform, src source, store *imagestore.Store) (image.Verified, error) {
+// resolve reads a name's manifest, through an index where there is one, has it
+// judged, and reads its config; each is checked against the digest that led to it.
+func resolve(ctx context.Context, ref image.Ref, p platform, src source, opts Options) (image.Verified, error) {
 	raw, err := src.Manifest(ctx, ref.Digest)
 	if err != nil {
 		return image.Verified{}, err
@@ -32,7 +32,9 @@ func resolve(ctx context.Context, ref image.Ref, p platform, src source, store *
 	if err != nil {
 		return image.Verified{}, err
 	}
+	var index digest.Digest
 	if isIndex {
+		index = id
 		if id, err = pick(entries, p); err != nil {
 			return image.Verified{}, err
 		}
@@ -40,11 +42,22 @@ func resolve(ctx context.Context, ref image.Ref, p platform, src source, store *
 			return image.Verified{}, err
 		}
 	}
-	m, err := image.VerifyManifest(raw, id, image.OCI, nil)
+	if err := image.CheckDigest("image manifest", raw, id); err != nil {
+		return image.Verified{}, err
+	}
+	digests := []digest.Digest{id}
+	if index != "" {
+		digests = append(digests, index)
+	}
+	evidence, err := opts.vouch(ctx, ref, src, digests...)
 	if err != nil {
 		return image.Verified{}, err
 	}
-	config, err := readConfig(ctx, m, src, store)
+	m, err := image.VerifyManifest(raw, id, image.OCI, evidence)
+	if err != nil {
+		return image.Verified{}, err
+	}
+	config, err := readConfig(ctx, m, src, opts.Store)
 	if err != nil {
 		return image.Verified{}, err
 	}

@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/raket/raket/pkg/image"
+	"github.com/raket/raket/pkg/progress"
+	"github.com/raket/raket/stage0/fetch"
+	"github.com/raket/raket/stage0/registries"
+	"github.com/raket/raket/stage0/trust/lookaside"
+	"github.com/raket/raket/stage0/trust/policy"
+)
+
+// Fetch fetches as the host's configuration has it.
+func (r *realImages) Fetch(ctx context.Context, q fetchRequest) (image.Image, error) {
+	o := fetch.Options{
+		Store: r.store, Name: q.Name, Signature: q.Signature, PullPolicy: fetch.PullPolicy(q.PullPolicy),
+		Host: fetchHost(r.settings),
+		Insecure: fetch.Insecure{
+			Image: r.Insecure.has(insecureImage), TLS: r.Insecure.has(insecureTLS), HTTP: r.Insecure.has(insecureHTTP),
+		},
+		Warn: func(line string) { fmt.Fprintf(r.Stderr, "%s: %s\n", program, oneLine(line)) },
+	}
+	if !q.Quiet {
+		o.Progress = progress.New(r.Stderr)
+		defer o.Progress.Close()
+	}
+	return fetch.Fetch(ctx, o)
+}
+
+// fetchHost is what this host's configuration says of images. Nothing of it is
+// read before it is asked for: an image that is in the store needs little of it.
+func fetchHost(s settings) fetch.Host {
+	dirs := s.ConfigDirs
+	return fetch.Host{
+		Policy: sync.OnceValues(func() (*policy.Policy, error) {
+			return policy.Load(policy.Options{Paths: policyFiles(s), LookasideDirs: lookaside.DefaultDirs(dirs.User)})
+		}),
+		Keys: openKeystore(s),
+		Registries: sync.OnceValues(func() (*registries.Config, error) {
+			return registries.Load(registries.Options{Files: registries.Files(dirs.System, dirs.Local, dirs.User)})
+		}),
+	}
+}
+
+// policyFiles are the places of the policy of images, the first that exists
+// being the one.
+func policyFiles(s settings) []string {
+	var files []string
+	for _, dir := range []string{s.ConfigDirs.User, s.ConfigDirs.Local, s.ConfigDirs.System, "/etc/containers"} {
+		if dir != "" {
+			files = append(files, filepath.Join(dir, "policy.json"))
+		}
+	}
+	return files
+}

@@ -1,0 +1,112 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/raket/raket/pkg/image"
+	"github.com/raket/raket/pkg/imagestore"
+	"github.com/raket/raket/pkg/progress"
+	"github.com/raket/raket/stage0/fetch/file"
+	"github.com/raket/raket/stage0/fetch/registry"
+)
+
+// source is where an image comes from.
+type source interface {
+	// Manifest returns a manifest or index: the one of the name for an
+	// empty digest.
+	Manifest(ctx context.Context, d digest.Digest) ([]byte, error)
+	// Blob begins to read a blob.
+	Blob(ctx context.Context, d digest.Digest) (io.ReadCloser, error)
+	// Names are bare names that the source itself gives the image.
+	Names() []string
+	Close() error
+}
+
+// distruster is a source with several places to ask: told that a blob was wrong,
+// it reports whether to ask again.
+type distruster interface {
+	Distrust(d digest.Digest) bool
+}
+
+func fetchOCI(ctx context.Context, ref image.Ref, p platform, opts Options) (img image.Image, err error) {
+	src, err := open(ctx, ref, opts)
+	if err != nil {
+		return image.Image{}, err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	v, err := resolve(ctx, ref, p, src, opts)
+	if err != nil {
+		return image.Image{}, err
+	}
+	if err := addLayers(ctx, v, src, opts); err != nil {
+		return image.Image{}, err
+	}
+	return opts.Store.Commit(ctx, v, ref, append([]string{ref.String()}, src.Names()...))
+}
+
+func open(ctx context.Context, ref image.Ref, opts Options) (source, error) {
+	switch ref.Transport {
+	case image.Docker:
+		return openRegistry(ctx, ref, opts)
+	case image.OCILayout:
+		return file.OpenLayout(ref)
+	case image.OCIArchive:
+		return file.OpenArchive(ctx, ref)
+	case image.DockerArchive:
+		return file.OpenDocker(ctx, ref)
+	}
+	return nil, fmt.Errorf("nothing fetches %q", ref)
+}
+
+func openRegistry(ctx context.Context, ref image.Ref, opts Options) (source, error) {
+	reg, err := opts.Host.registries()
+	if err != nil {
+		return nil, err
+	}
+	endpoints, err := reg.Endpoints(ref)
+	if err != nil {
+		return nil, err
+	}
+	return registry.Open(ctx, ref, registry.Options{
+		Endpoints: endpoints, Credentials: opts.Host.Credentials, Warn: opts.Warn,
+		InsecureHTTP: opts.Insecure.HTTP, InsecureTLS: opts.Insecure.TLS,
+	})
+}
+
+// addLayers brings the layers into the store, with a bar for each one that is
+// not there.
+func addLayers(ctx context.Context, v image.Verified, src source, opts Options) error {
+	many, _ := src.(distruster)
+	return opts.Store.AddLayers(ctx, v, func(l image.VerifiedLayer) imagestore.LayerSource {
+		desc := l.Layer()
+		s := layerSource(desc, opts, func(ctx context.Context) (io.ReadCloser, error) { return src.Blob(ctx, desc.Digest) })
+		if many != nil {
+			s.Distrust = func() bool { return many.Distrust(desc.Digest) }
+		}
+		return s
+	})
+}
+
+// layerSource shows the progress of what open begins to read.
+func layerSource(desc image.Layer, opts Options, open func(context.Context) (io.ReadCloser, error)) imagestore.LayerSource {
+	var bar *progress.Bar
+	return imagestore.LayerSource{
+		Limits: opts.Limits,
+		Open: func(ctx context.Context) (io.ReadCloser, error) {
+			r, err := open(ctx)
+			if err == nil {
+				bar = opts.Progress.Start(shortDigest(desc.Digest), desc.SizeBytes)
+			}
+			return r, err
+		},
+		OnBytes: func(n int) { bar.Add(n) },
+		OnDone:  func(ok bool) { bar.Done(ok) },
+	}
+}
+
+func shortDigest(d digest.Digest) string { return string(d[:min(len(d), len("sha256:")+12)]) }
