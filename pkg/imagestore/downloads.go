@@ -101,3 +101,12 @@ func touchedAfter(dir string, oldest time.Time) bool {
 	}
 	return false
 }
+
+// Wipe removes what was downloaded and keeps the lock, for another try.
+func (d *Download) Wipe() error {
+	entries, err := os.ReadDir(d.dir)
+	for _, e := range entries {
+		err = errors.Join(err, os.Remove(filepath.Join(d.dir, e.Name())))
+	}
+	return err
+}
