@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -65,6 +66,17 @@ type Checked struct {
 	Repaired []string
 	// Unchecked says what could not be checked and why; "" where all was.
 	Unchecked string
+}
+
+// Unrepaired are the differences that are still there.
+func (c Checked) Unrepaired() []Difference {
+	var left []Difference
+	for _, d := range c.Differences {
+		if d.Of != "tree" || !slices.Contains(c.Repaired, d.Name) {
+			left = append(left, d)
+		}
+	}
+	return left
 }
 
 // checker is one call of Check.

@@ -80,14 +80,16 @@ type fakes struct {
 
 func (f *fakes) services() services {
 	return services{
-		trusted:  func(s settings) (trustedKeys, error) { f.settings = s; return openKeystore(s), nil },
-		web:      fake[keyWeb](f, fakeWeb{f}),
-		fetcher:  fake[fetcher](f, f),
-		images:   fake[imageStore](f, fakeImages{f}),
-		pods:     fake[podStore](f, f.podStore()),
-		preparer: fake[preparer](f, f),
-		launcher: fake[launcher](f, f),
-		keeper:   fake[keeper](f, f),
+		trusted:     func(s settings) (trustedKeys, error) { f.settings = s; return openKeystore(s), nil },
+		web:         fake[keyWeb](f, fakeWeb{f}),
+		fetcher:     fake[fetcher](f, f),
+		images:      fake[imageStore](f, fakeImages{f}),
+		imageKeeper: fake[imageKeeper](f, fakeImages{f}),
+		imageFiles:  fake[imageFiles](f, fakeImages{f}),
+		pods:        fake[podStore](f, f.podStore()),
+		preparer:    fake[preparer](f, f),
+		launcher:    fake[launcher](f, f),
+		keeper:      fake[keeper](f, f),
 	}
 }
 
@@ -244,13 +246,61 @@ func (s fakeImages) Config(_ context.Context, img image.Image) ([]byte, error) {
 	return []byte(`{"os": "linux"}`), nil
 }
 
-func (s fakeImages) Remover() imageRemover { return s }
-
-func (s fakeImages) Remove(_ context.Context, img image.Image) error {
-	return s.f.call("image-rm", img.ID)
+// Place has the ACIs in a read-only store.
+func (s fakeImages) Place(img image.Image) string {
+	if img.Kind == image.Appc {
+		return "/usr/lib/raket/store"
+	}
+	return ""
 }
 
-func (s fakeImages) Collect(ctx context.Context, grace time.Duration) ([]image.Image, error) {
+// Remove takes a name from an image that has two.
+func (s fakeImages) Remove(ctx context.Context, name string, whole bool) (removedImage, error) {
+	img, err := s.Find(ctx, name)
+	if err != nil {
+		return removedImage{}, err
+	}
+	done := removedImage{Image: img}
+	if len(img.Names) > 1 && !whole && img.Name() == name {
+		done.Name = name
+	}
+	return done, s.f.call("image-rm", []any{name, whole})
+}
+
+func (s fakeImages) Collect(ctx context.Context, q collectImages) (collectedImages, error) {
 	images, err := s.List(ctx)
-	return images, errors.Join(err, s.f.call("image-gc", grace))
+	done := collectedImages{Images: images, Deferred: q.DryRun && q.Grace == 0}
+	for _, img := range images {
+		done.FreedBytes += img.SizeBytes
+	}
+	return done, errors.Join(err, s.f.call("image-gc", q))
+}
+
+// Verify finds what the file verify.json has for the image's ID.
+func (s fakeImages) Verify(_ context.Context, img image.Image, repair bool) (verifiedImage, error) {
+	found, err := load[map[string]verifiedImage](s.f, "verify.json")
+	v, bad := found[img.ID.String()]
+	v.Whole = !bad || repair && v.Unchecked == ""
+	return v, errors.Join(err, s.f.call("image-verify", []any{img.ID, repair}))
+}
+
+func (s fakeImages) Export(_ context.Context, r exportRequest) error {
+	return s.f.call("image-export", r)
+}
+
+func (s fakeImages) Extract(_ context.Context, r extractRequest) error {
+	return s.f.call("image-extract", r)
+}
+
+func (s fakeImages) Import(ctx context.Context, r importRequest, each func(image.Image) error) error {
+	images, err := s.List(ctx)
+	if err = errors.Join(err, s.f.call("image-import", r)); err != nil {
+		return err
+	}
+	for _, img := range images {
+		if err := each(img); err != nil {
+			return err
+		}
+	}
+	return nil
 }

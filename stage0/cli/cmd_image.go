@@ -14,5 +14,6 @@ func newImage(e *env) *cobra.Command {
 		Annotations: exits(exitOK, exitError),
 	}
 	cmd.AddCommand(newImageList(e), newImageCatManifest(e), newImageRemove(e), newImageCollect(e))
+	cmd.AddCommand(newImageVerify(e), newImageExport(e), newImageExtract(e), newImageRender(e), newImageImport(e))
 	return cmd
 }

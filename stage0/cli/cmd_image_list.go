@@ -11,36 +11,72 @@ import (
 	"github.com/raket/raket/pkg/image"
 )
 
+// listedImage is an image as raket image list shows it.
+type listedImage struct {
+	image.Image
+	// Signature says who vouches for it.
+	Signature string `json:"signature"`
+	// Store is where it is: "writable", or the directory of a read-only store.
+	Store string `json:"store"`
+}
+
+const writableStore = "writable"
+
 // imageColumn is a column of raket image list.
 type imageColumn struct {
 	field, legend string
-	cell          func(e *env, img image.Image, full bool) string
-	compare       func(a, b image.Image) int
+	cell          func(e *env, img listedImage, full bool) string
+	compare       func(a, b listedImage) int
+}
+
+// textColumn is a column whose cells are sorted as they are printed in full.
+func textColumn(field, legend string, text func(img listedImage, full bool) string) imageColumn {
+	return imageColumn{
+		field, legend,
+		func(_ *env, img listedImage, full bool) string { return text(img, full) },
+		func(a, b listedImage) int { return cmp.Compare(text(a, true), text(b, true)) },
+	}
 }
 
 func imageColumns() []imageColumn {
 	return []imageColumn{
-		{"id", "ID",
-			func(_ *env, img image.Image, full bool) string {
-				if full {
-					return image.FullID(img)
-				}
-				return shortImageID(image.FullID(img))
-			},
-			func(a, b image.Image) int { return cmp.Compare(image.FullID(a), image.FullID(b)) }},
-		{"name", "NAME",
-			func(_ *env, img image.Image, _ bool) string { return img.Name() },
-			func(a, b image.Image) int { return cmp.Compare(a.Name(), b.Name()) }},
+		textColumn("id", "ID", func(img listedImage, full bool) string {
+			if full {
+				return image.FullID(img.Image)
+			}
+			return shortImageID(image.FullID(img.Image))
+		}),
+		textColumn("name", "NAME", func(img listedImage, _ bool) string { return img.Name() }),
 		{"size", "SIZE",
-			func(_ *env, img image.Image, full bool) string { return sizeText(img.SizeBytes, full) },
-			func(a, b image.Image) int { return cmp.Compare(a.SizeBytes, b.SizeBytes) }},
+			func(_ *env, img listedImage, full bool) string { return sizeText(img.SizeBytes, full) },
+			func(a, b listedImage) int { return cmp.Compare(a.SizeBytes, b.SizeBytes) }},
 		{"importtime", "IMPORT TIME",
-			func(e *env, img image.Image, full bool) string { return e.moment(img.Imported, full) },
-			func(a, b image.Image) int { return a.Imported.Compare(b.Imported) }},
+			func(e *env, img listedImage, full bool) string { return e.moment(img.Imported, full) },
+			func(a, b listedImage) int { return a.Imported.Compare(b.Imported) }},
 		{"lastused", "LAST USED",
-			func(e *env, img image.Image, full bool) string { return e.moment(img.LastUsed, full) },
-			func(a, b image.Image) int { return a.LastUsed.Compare(b.LastUsed) }},
+			func(e *env, img listedImage, full bool) string { return e.moment(img.LastUsed, full) },
+			func(a, b listedImage) int { return a.LastUsed.Compare(b.LastUsed) }},
+		textColumn("signature", "SIGNATURE", func(img listedImage, _ bool) string { return img.Signature }),
+		textColumn("origin", "ORIGIN", func(img listedImage, _ bool) string { return img.Origin }),
+		textColumn("digest", "DIGEST", func(img listedImage, full bool) string {
+			if full {
+				return img.ID.String()
+			}
+			return shortImageID(img.ID.String())
+		}),
+		textColumn("store", "STORE", func(img listedImage, _ bool) string { return img.Store }),
 	}
+}
+
+// defaultColumns are those rkt had, and who vouches for the image where a script
+// that reads rkt's is not to be expected.
+func defaultColumns(asRkt bool) []imageColumn {
+	const rkts = 5
+	columns := imageColumns()
+	if asRkt {
+		return columns[:rkts]
+	}
+	return columns[:rkts+1]
 }
 
 func imageFields() []string {
@@ -80,13 +116,15 @@ func (l *fieldList) Type() string { return "FIELD,…" }
 
 func newImageList(e *env) *cobra.Command {
 	var t tableFlags
-	fields := fieldList{columns: imageColumns()}
+	fields := fieldList{columns: defaultColumns(e.asRkt)}
 	sortBy := fieldList{columns: []imageColumn{imageColumns()[3]}}
 	var order *choice
 	cmd := &cobra.Command{
-		Use:         "list",
-		Short:       "List images in the store",
-		Long:        `Fields are id, name, size, importtime and lastused.`,
+		Use:   "list",
+		Short: "List images in the store",
+		Long: `Fields are id, name, size, importtime, lastused, signature (who vouches for the image beyond its digests, as it was when
+the image came), origin (what was fetched), digest (of the manifest, which is an OCI image's ID), and store: "writable", or the
+directory of the read-only store that has it.`,
 		Example:     `raket image list --fields=id,name --sort=size --order=desc`,
 		Annotations: exits(exitOK, exitError),
 		Args:        exactly(),
@@ -99,14 +137,15 @@ func newImageList(e *env) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("list images: %w", err)
 			}
-			sortImages(images, sortBy.columns, order.value == "desc")
-			if t.isJSON() {
-				if images == nil {
-					images = []image.Image{}
-				}
-				return t.printJSON(e.stdout, images)
+			listed := make([]listedImage, len(images))
+			for i, img := range images {
+				listed[i] = listedImage{img, img.SignatureState(), cmp.Or(s.Place(img), writableStore)}
 			}
-			return e.printTable(fields.legend(t.noLegend), e.imageRows(images, fields.columns, t.full))
+			sortImages(listed, sortBy.columns, order.value == "desc")
+			if t.isJSON() {
+				return t.printJSON(e.stdout, listed)
+			}
+			return e.printTable(fields.legend(t.noLegend), e.imageRows(listed, fields.columns, t.full))
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -130,8 +169,8 @@ func (l *fieldList) legend(none bool) []string {
 	return legend
 }
 
-func sortImages(images []image.Image, by []imageColumn, descending bool) {
-	slices.SortStableFunc(images, func(a, b image.Image) int {
+func sortImages(images []listedImage, by []imageColumn, descending bool) {
+	slices.SortStableFunc(images, func(a, b listedImage) int {
 		order := 0
 		for _, c := range by {
 			order = cmp.Or(order, c.compare(a, b))
@@ -144,7 +183,7 @@ func sortImages(images []image.Image, by []imageColumn, descending bool) {
 	})
 }
 
-func (e *env) imageRows(images []image.Image, columns []imageColumn, full bool) [][]string {
+func (e *env) imageRows(images []listedImage, columns []imageColumn, full bool) [][]string {
 	var rows [][]string
 	for _, img := range images {
 		var row []string

@@ -10,31 +10,37 @@ import (
 )
 
 func newImageRemove(e *env) *cobra.Command {
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "rm IMAGE...",
 		Short: "Remove images from the store",
-		Long: `IMAGE is an ID, which may be shortened, or a name. An image that a pod uses stays. The ID of each removed image
-is printed.`,
+		Long: `IMAGE is an ID, which may be shortened, or a name. By its ID an image is removed with all its names. By a name it is
+removed if it has no other: else it loses that name only. Where a file or a directory lay is a name that keeps no image.
+
+An image that a pod uses stays, and so does one that another image depends on, or that is in a read-only store. The ID
+of each removed image is printed.`,
 		Annotations: exits(exitOK, exitError),
 		Args:        between(1, -1, "IMAGE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := service(e, e.services.images)
+			s, err := service(e, e.services.imageKeeper)
 			if err != nil {
 				return err
 			}
 			var failed []error
 			removed := 0
 			for _, name := range args {
-				img, err := s.Find(cmd.Context(), name)
-				if err == nil {
-					err = s.Remover().Remove(cmd.Context(), img)
-				}
-				if err != nil {
+				// rkt's images have one name.
+				done, err := s.Remove(cmd.Context(), name, all || e.asRkt)
+				switch {
+				case err != nil:
 					failed = append(failed, fmt.Errorf("remove image %q: %w", name, err))
+					continue
+				case done.Name != "":
+					fmt.Fprintf(e.stderr, "removed the name %s; image %s has others\n", printable(done.Name), image.ShortID(done.Image))
 					continue
 				}
 				removed++
-				if err := e.printRemovedImage(img); err != nil {
+				if err := e.printRemovedImage(done.Image); err != nil {
 					return err
 				}
 			}
@@ -45,6 +51,7 @@ is printed.`,
 		},
 		ValidArgsFunction: e.completeImages(-1),
 	}
+	cmd.Flags().BoolVar(&all, "all-names", false, "remove the image even if it has other names")
 	return cmd
 }
 

@@ -12,14 +12,17 @@ import (
 // services make the parts of raket that do the work. Each is made when a verb
 // first needs it, so that version and help touch no disk.
 type services struct {
-	fetcher  func(settings) (fetcher, error)
-	images   func(settings) (imageStore, error)
-	pods     func(settings) (podStore, error)
-	preparer func(settings) (preparer, error)
-	launcher func(settings) (launcher, error)
-	keeper   func(settings) (keeper, error)
-	trusted  func(settings) (trustedKeys, error)
-	web      func(settings) (keyWeb, error)
+	fetcher func(settings) (fetcher, error)
+	images  func(settings) (imageStore, error)
+	// imageKeeper and imageFiles are of the same images.
+	imageKeeper func(settings) (imageKeeper, error)
+	imageFiles  func(settings) (imageFiles, error)
+	pods        func(settings) (podStore, error)
+	preparer    func(settings) (preparer, error)
+	launcher    func(settings) (launcher, error)
+	keeper      func(settings) (keeper, error)
+	trusted     func(settings) (trustedKeys, error)
+	web         func(settings) (keyWeb, error)
 }
 
 // fetcher brings an image into the store.
@@ -47,16 +50,96 @@ type imageStore interface {
 	Find(ctx context.Context, name string) (image.Image, error)
 	// Config is the image's config: an OCI image config or an appc ImageManifest.
 	Config(ctx context.Context, img image.Image) ([]byte, error)
-	Remover() imageRemover
+	// Place is the directory of the read-only store that the image is in, or "".
+	Place(img image.Image) string
 }
 
-// imageRemover takes images out of the store.
-type imageRemover interface {
-	// Remove fails where a pod uses the image, and names the pod.
-	Remove(ctx context.Context, img image.Image) error
-	// Collect removes what no pod uses and nobody used within the grace
-	// period, and returns what it removed.
-	Collect(ctx context.Context, grace time.Duration) ([]image.Image, error)
+// imageKeeper takes images out of the store, and holds them against their digests.
+type imageKeeper interface {
+	// Remove takes a name, from an image that has others, or removes the image:
+	// with whole set in any case. It fails where a pod uses the image, and
+	// names the pod.
+	Remove(ctx context.Context, name string, whole bool) (removedImage, error)
+	// Collect removes what no pod uses and nobody used within the grace period.
+	Collect(ctx context.Context, r collectImages) (collectedImages, error)
+	// Verify repairs, if it is to, what no running pod uses.
+	Verify(ctx context.Context, img image.Image, repair bool) (verifiedImage, error)
+}
+
+// removedImage is what became of an image.
+type removedImage struct {
+	Image image.Image
+	// Name is what it lost, if it is still there under others.
+	Name string
+}
+
+// collectImages says which images may go.
+type collectImages struct {
+	Grace time.Duration
+	// TargetBytes stops when the store is no larger than that; 0 is no target.
+	TargetBytes int64
+	// DryRun removes nothing.
+	DryRun bool
+}
+
+// collectedImages are what went, or would.
+type collectedImages struct {
+	Images []image.Image
+	// FreedBytes is of blobs and trees.
+	FreedBytes int64
+	// Deferred says that a fetch was under way, and blobs and trees were left.
+	Deferred bool
+}
+
+// verifiedImage is what was found wrong with an image.
+type verifiedImage struct {
+	// Differences are lines.
+	Differences []string
+	// Repaired are trees that are right now, and blobs that were removed.
+	Repaired []string
+	// Whole says that nothing differs now.
+	Whole bool
+	// Unchecked says what could not be checked and why.
+	Unchecked string
+}
+
+// imageFiles takes images to files and back.
+type imageFiles interface {
+	Export(ctx context.Context, r exportRequest) error
+	Extract(ctx context.Context, r extractRequest) error
+	// Import calls each with every image, as they come.
+	Import(ctx context.Context, r importRequest, each func(image.Image) error) error
+}
+
+// exportRequest says what to write where.
+type exportRequest struct {
+	// Image is as the user named it.
+	Image string
+	// Path is "-" for standard output.
+	Path string
+	// Format is "" for the image's own, or one of exportFormats.
+	Format    string
+	Overwrite bool
+}
+
+// extractRequest says what to write where.
+type extractRequest struct {
+	Image, Dir string
+	// RootfsOnly leaves the manifest out; Rendered adds what the image
+	// depends on.
+	RootfsOnly, Overwrite, Rendered bool
+}
+
+// importRequest says what to read.
+type importRequest struct {
+	// Path is an archive or a layout directory; "-" is standard input.
+	Path string
+	// Signature is a path or a URL, of an ACI's; may be empty.
+	Signature string
+	// Names takes the names that the archive gives its images as if they had
+	// been fetched by them.
+	Names bool
+	Quiet bool
 }
 
 // podStore is what the verbs that look at pods ask.

@@ -5,14 +5,16 @@ import "path/filepath"
 // realServices binds the verbs to the parts that do their work.
 func realServices() services {
 	return services{
-		fetcher:  func(s settings) (fetcher, error) { return openImages(s) },
-		images:   func(s settings) (imageStore, error) { return openImages(s) },
-		pods:     func(s settings) (podStore, error) { return openPods(s) },
-		preparer: func(s settings) (preparer, error) { return openPreparer(s) },
-		launcher: func(s settings) (launcher, error) { return openPods(s) },
-		keeper:   func(s settings) (keeper, error) { return openPods(s) },
-		trusted:  func(s settings) (trustedKeys, error) { return openKeystore(s), nil },
-		web:      func(settings) (keyWeb, error) { return web{}, nil },
+		fetcher:     func(s settings) (fetcher, error) { return openImages(s) },
+		images:      func(s settings) (imageStore, error) { return openImages(s) },
+		imageKeeper: func(s settings) (imageKeeper, error) { return openImages(s) },
+		imageFiles:  func(s settings) (imageFiles, error) { return openImages(s) },
+		pods:        func(s settings) (podStore, error) { return openPods(s) },
+		preparer:    func(s settings) (preparer, error) { return openPreparer(s) },
+		launcher:    func(s settings) (launcher, error) { return openPods(s) },
+		keeper:      func(s settings) (keeper, error) { return openPods(s) },
+		trusted:     func(s settings) (trustedKeys, error) { return openKeystore(s), nil },
+		web:         func(settings) (keyWeb, error) { return web{}, nil },
 	}
 }
 

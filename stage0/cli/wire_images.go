@@ -38,10 +38,10 @@ func (r *realImages) List(context.Context) ([]image.Image, error) { return r.sto
 // ROOT/usr/lib/raket/store, it must be whole by itself, and takes nothing from
 // those of the host it is made on.
 func seeds(s settings, dataDir string) []string {
-	if s.SystemDir == "" {
+	if s.ConfigDirs.System == "" {
 		return nil
 	}
-	list := []string{filepath.Join(s.SystemDir, seedDir)}
+	list := []string{filepath.Join(s.ConfigDirs.System, seedDir)}
 	for _, seed := range list {
 		if abs, err := filepath.Abs(seed); err == nil && strings.HasSuffix(dataDir, abs) {
 			return nil
