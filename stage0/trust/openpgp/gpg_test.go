@@ -198,7 +198,6 @@ func TestMessagesByGPG(t *testing.T) {
 	key := h.Key("key", "ed25519", "never")
 	k := mustRead(t, h.Export(key))
 	sign := func(more ...string) []byte { return h.Run(content, append(more, "--local-user", key, "--sign")...) }
-	const limit = 4096
 	for name, tt := range map[string]struct {
 		message []byte
 		want    string
