@@ -169,7 +169,10 @@ func TestFlavoursAreFound(t *testing.T) {
 		})
 	}
 	t.Run("as an image", func(t *testing.T) {
+		signer, pubkey := p.newSigner(t)
+		p.trust(t, pubkey)
 		p.MustRun(t, fmt.Sprintf("d=$(mktemp -d); cp -a %sfly/. $d; tar -C $d -cf /srv/fly.aci manifest rootfs; rm -rf $d", stage1))
+		p.sign(t, signer, "/srv/fly.aci")
 		r := p.run(t, []string{"--stage1-path=/srv/fly.aci", "--net=host"}, app{script: "readlink /proc/self/ns/pid"})
 		if want := p.MustRun(t, "readlink /proc/self/ns/pid"); r.Stdout != want+"\n" {
 			t.Errorf("got %+v", r)

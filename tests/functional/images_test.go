@@ -131,6 +131,17 @@ func (p *pods) sign(t *testing.T, s *images.Signer, file string) {
 	}
 }
 
+// trust has raket on the host trust a key for all images until t ends.
+func (p *pods) trust(t *testing.T, pubkey string) {
+	t.Helper()
+	const root = "/etc/raket/trustedkeys/root.d"
+	before := p.MustRun(t, "ls "+root+" 2>/dev/null || true")
+	p.must(t, "trust", "--root", "--skip-fingerprint-review", pubkey)
+	t.Cleanup(func() {
+		p.MustRun(t, "cd "+root+" || exit 0; for f in *; do case '"+strings.ReplaceAll(before, "\n", " ")+"' in *$f*) ;; *) rm -f $f ;; esac; done; rmdir -p --ignore-fail-on-non-empty "+root)
+	})
+}
+
 // newACI makes an ACI of busybox that runs a script, on this machine, and its signature if
 // there is a signer. For the host's own files there is sign.
 func newACI(t *testing.T, name, script string, s *images.Signer) (file string) {
@@ -185,4 +196,8 @@ func TestTheHostHasRegistriesAndASite(t *testing.T) {
 		t.Error(err)
 	}
 	p.MustRun(t, "rm /srv/functional/signed*")
+	p.trust(t, pubkey)
+	if !p.exists(t, "/etc/raket/trustedkeys/root.d/"+strings.ToLower(signer.Fingerprint())) {
+		t.Error("the key is not trusted")
+	}
 }
