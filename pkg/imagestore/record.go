@@ -34,6 +34,12 @@ func (s *Store) Commit(ctx context.Context, v image.Verified, origin image.Ref, 
 			return image.Image{}, fmt.Errorf("commit image %s: layer %s was not added", img.ID, l.Digest)
 		}
 	}
+	if err := s.PutBlob("image config", v.ConfigBytes(), img.Config); err != nil {
+		return image.Image{}, err
+	}
+	if err := s.PutBlob("image manifest", v.ManifestBytes(), img.ID); err != nil {
+		return image.Image{}, err
+	}
 	held, err := s.holdDependencies(img)
 	if err != nil {
 		return image.Image{}, fmt.Errorf("commit image %s: %w", img.ID, err)
@@ -42,12 +48,6 @@ func (s *Store) Commit(ctx context.Context, v image.Verified, origin image.Ref, 
 		defer held.Close()
 	}
 	if _, err := s.stack(ctx, img); err != nil {
-		return image.Image{}, err
-	}
-	if err := s.PutBlob("image config", v.ConfigBytes(), img.Config); err != nil {
-		return image.Image{}, err
-	}
-	if err := s.PutBlob("image manifest", v.ManifestBytes(), img.ID); err != nil {
 		return image.Image{}, err
 	}
 	// The renames of layers and trees become durable before the image does.
