@@ -439,3 +439,55 @@ func TestSecretsAndPlainHTTP(t *testing.T) {
 		})
 	}
 }
+
+// TestOneTokenForAll: requests that are refused together get one new token.
+func TestOneTokenForAll(t *testing.T) {
+	h := newHub(t, false)
+	const requests = 4
+	var arrived sync.WaitGroup
+	arrived.Add(requests)
+	inner := h.fake.before
+	h.fake.on(func(w http.ResponseWriter, r *http.Request, n int) bool {
+		if r.Header.Get("Authorization") == "" {
+			arrived.Done()
+			arrived.Wait()
+		}
+		return inner(w, r, n)
+	})
+	s := h.open(t, credentials.Credential{})
+	var wg sync.WaitGroup
+	for range requests {
+		wg.Go(func() {
+			if _, err := s.TagManifest(t.Context(), "1"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if h.count != 1 {
+		t.Errorf("%d tokens", h.count)
+	}
+}
+
+// TestLeavingTLSLater: what was shown over TLS is not shown when the same
+// registry is no longer spoken to over it.
+func TestLeavingTLSLater(t *testing.T) {
+	s := open(t, "hub.example", Options{Credentials: give(credentials.Credential{Username: "a", Password: "b"})})
+	rt := &roundTrips{answer: func(r *http.Request) *http.Response {
+		if r.Header.Get("Authorization") == "" {
+			return respond(401, "Www-Authenticate", "Basic", "")
+		}
+		return respond(200, "X-Y", "z", "manifest")
+	}}
+	e := s.endpoints[0]
+	e.client.Transport = rt
+	if _, err := s.Manifest(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	e.plain.Store(true)
+	_, err := s.Manifest(t.Context(), "")
+	checkError(t, err, "refused to send credentials")
+	if len(rt.asked) != 2 {
+		t.Errorf("asked %q", rt.asked)
+	}
+}

@@ -161,3 +161,28 @@ func TestCancelling(t *testing.T) {
 		}
 	}
 }
+
+// TestBlobsOverHTTP2: there it is streams that break, not connections.
+func TestBlobsOverHTTP2(t *testing.T) {
+	content := noise(5 << 20)
+	f := newFake(t, true)
+	d := f.put("", content)
+	f.on(func(w http.ResponseWriter, r *http.Request, asked int) bool {
+		switch {
+		case r.ProtoMajor != 2:
+			t.Errorf("asked over %s", r.Proto)
+		case asked == 1:
+			panic(http.ErrAbortHandler)
+		case asked <= 4:
+			breakAfter(w, r, content, 1<<20)
+		}
+		return false
+	})
+	raw, err := readAll(t, open(t, f.host, Options{CertDirs: trust(t, f)}), d)
+	if err != nil || !bytes.Equal(raw, content) {
+		t.Errorf("%d bytes, %v", len(raw), err)
+	}
+	if n := len(f.requests()); n != 5 {
+		t.Errorf("asked %d times", n)
+	}
+}

@@ -191,8 +191,10 @@ func TestDistrust(t *testing.T) {
 	if _, err := readAll(t, p.source, p.d); err != nil {
 		t.Fatal(err)
 	}
-	if !p.source.Distrust(p.d) || !p.source.Distrust(p.d) {
-		t.Error("the registry itself is left to ask")
+	for range 2 { // as two blobs would
+		if !p.source.Distrust(p.d) {
+			t.Error("the registry itself is left to ask")
+		}
 	}
 	if _, err := readAll(t, p.source, p.d); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,9 @@ import (
 const (
 	maxHeaderBytes = 64 << 10
 	maxRedirects   = 5
+	// streamBufferBytes is what a blob that is read slowly may hold in memory
+	// over HTTP/2, half the standard library's.
+	streamBufferBytes = 2 << 20
 )
 
 // isLoopback reports whether a registry's host can only be this machine.
@@ -101,10 +104,16 @@ func (t *transports) of(host string) (*http.Transport, error) {
 		ResponseHeaderTimeout:  t.opts.StallTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		ForceAttemptHTTP2:      true,
-		MaxConnsPerHost:        maxConnsPerHost,
-		MaxIdleConnsPerHost:    maxConnsPerHost,
-		IdleConnTimeout:        30 * time.Second,
-		ReadBufferSize:         64 << 10,
+		HTTP2: &http.HTTP2Config{
+			MaxReceiveBufferPerStream: streamBufferBytes,
+			// A connection that is dead is not to be asked again.
+			SendPingTimeout: connectTimeout,
+			PingTimeout:     connectTimeout,
+		},
+		MaxConnsPerHost:     maxConnsPerHost,
+		MaxIdleConnsPerHost: maxConnsPerHost,
+		IdleConnTimeout:     30 * time.Second,
+		ReadBufferSize:      64 << 10,
 		// Blobs and manifests are wanted as they are digested.
 		DisableCompression: true,
 	}
