@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -17,6 +18,12 @@ import (
 // busy goroutines and about 3 MiB of buffers, besides its decompressor.
 const parallelLayers = 4
 
+// memoryBytes is what the Go runtime aims at while layers are added. In use at
+// a time are four layers' buffers and the budget for decompression, some 45 MiB
+// at most; without a limit the heap would grow to twice that between two
+// collections. With the program itself it stays below 64 MiB.
+const memoryBytes = 48 << 20
+
 // AddLayers adds all layers of an image, several at a time, the largest first.
 // The first error ends all.
 func (s *Store) AddLayers(ctx context.Context, v image.Verified, source func(image.VerifiedLayer) LayerSource) error {
@@ -26,6 +33,10 @@ func (s *Store) AddLayers(ctx context.Context, v image.Verified, source func(ima
 	var wg sync.WaitGroup
 	var once sync.Once
 	var first error
+	if outer := debug.SetMemoryLimit(-1); outer > memoryBytes {
+		debug.SetMemoryLimit(memoryBytes)
+		defer debug.SetMemoryLimit(outer)
+	}
 	memory := layer.NewBudget(layer.DefaultBudgetBytes)
 	for range parallelLayers {
 		wg.Go(func() {

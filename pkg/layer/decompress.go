@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -80,7 +81,7 @@ func (o opener) zstd(r *bufio.Reader) (io.Reader, func(), error) {
 		}
 		window = max(window, int64(asked))
 	}
-	release, err := o.budget.acquire(o.ctx, window)
+	release, err := o.acquire(window)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -93,13 +94,24 @@ func (o opener) zstd(r *bufio.Reader) (io.Reader, func(), error) {
 	return z, func() { z.Close(); release() }, nil
 }
 
+// acquire is the budget's, and makes room for a large window by collecting one
+// that was given back: the runtime would first let the heap grow to twice what
+// was in use.
+func (o opener) acquire(window int64) (release func(), err error) {
+	release, err = o.budget.acquire(o.ctx, window)
+	if err == nil && window > usualWindow {
+		runtime.GC()
+	}
+	return release, err
+}
+
 func (o opener) xz(r *bufio.Reader) (io.Reader, func(), error) {
 	guard := &xzGuard{r: r, next: (*xzGuard).streamHeader}
 	dict, err := guard.dictBytes()
 	if err != nil {
 		return nil, nil, err
 	}
-	release, err := o.budget.acquire(o.ctx, dict)
+	release, err := o.acquire(dict)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -159,6 +159,7 @@ func unpackStream(ctx context.Context, blob io.Reader, l image.VerifiedLayer, ds
 		_, err = io.Copy(io.Discard, pipe) // blocks after the end of the archive
 	}
 	pipe.Close()
+	sum.r = nil // its window may be garbage from here on
 	closePlain()
 	return stats, digest.NewDigest(digest.SHA256, sum.h), err
 }
