@@ -33,7 +33,7 @@ type fake struct {
 	before    func(w http.ResponseWriter, r *http.Request, asked int) bool
 }
 
-func newFake(t *testing.T, tls bool) *fake {
+func newFake(t testing.TB, tls bool) *fake {
 	t.Helper()
 	f := &fake{documents: map[string][]byte{}}
 	f.Server = httptest.NewUnstartedServer(f)
@@ -168,7 +168,7 @@ func newClock() *clock { return &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, ti
 func (c *clock) retry() Retry { return Retry{Sleep: c.Sleep, Now: c.Now} }
 
 // open makes a Source with a clock that does not wait.
-func open(t *testing.T, host string, opts Options) *Source {
+func open(t testing.TB, host string, opts Options) *Source {
 	t.Helper()
 	if opts.Retry.Sleep == nil {
 		opts.Retry = newClock().retry()
