@@ -1,6 +1,7 @@
 package imagestore
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -150,6 +151,13 @@ func (idx *index) removeName(name string) (found, last bool) {
 	return true, !idx.has(id)
 }
 
+func placeRank(name string) int {
+	if isPlace(name) {
+		return 1
+	}
+	return 0
+}
+
 // setRefNames gives entries the names by which other tools find them: that of a
 // registry before the same one that an archive gave its image.
 func (idx *index) setRefNames() {
@@ -197,7 +205,8 @@ func (idx *index) has(id digest.Digest) bool {
 	return slices.ContainsFunc(idx.Manifests, func(e indexEntry) bool { return e.Digest == id })
 }
 
-// names has each image once, in order of appearance, with its names.
+// names has each image once, in order of appearance, with its names: those that say
+// where a file lay are last.
 func (idx *index) names() ([]digest.Digest, map[digest.Digest][]string) {
 	var order []digest.Digest
 	names := make(map[digest.Digest][]string, len(idx.Manifests))
@@ -209,6 +218,9 @@ func (idx *index) names() ([]digest.Digest, map[digest.Digest][]string) {
 		if n := e.name(); n != "" {
 			names[e.Digest] = append(names[e.Digest], n)
 		}
+	}
+	for _, list := range names {
+		slices.SortStableFunc(list, func(a, b string) int { return cmp.Compare(placeRank(a), placeRank(b)) })
 	}
 	return order, names
 }

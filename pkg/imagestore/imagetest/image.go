@@ -25,6 +25,10 @@ type File struct {
 	Name, Body, Link string
 	Mode             int64 // 0644, or 0755 of directories, by default
 	UID, GID         int
+	// Hard makes it another name of this file.
+	Hard string
+	// Xattrs are extended attributes by name.
+	Xattrs map[string]string
 }
 
 // Image is an image in memory, its layers compressed by gzip.
@@ -54,6 +58,11 @@ func Tar(t testing.TB, files ...File) []byte {
 			h.Mode = max(h.Mode, 0o111)
 		case f.Link != "":
 			h.Typeflag, h.Linkname = tar.TypeSymlink, f.Link
+		case f.Hard != "":
+			h.Typeflag, h.Linkname = tar.TypeLink, f.Hard
+		}
+		for name, value := range f.Xattrs {
+			h.PAXRecords = map[string]string{"SCHILY.xattr." + name: value}
 		}
 		if f.Mode == 0 {
 			h.Mode = 0o644
@@ -94,11 +103,38 @@ func New(t testing.TB, layers ...[]File) *Image { return NewFor(t, "amd64", laye
 // NewFor makes an image for linux and an architecture.
 func NewFor(t testing.TB, arch string, layers ...[]File) *Image {
 	t.Helper()
+	var raw [][]byte
+	for _, files := range layers {
+		raw = append(raw, Tar(t, files...))
+	}
+	return of(t, arch, raw)
+}
+
+// Derived makes an image of another's layers and one more, for linux/amd64.
+func Derived(t testing.TB, base *Image, top []File) *Image {
+	t.Helper()
+	var raw [][]byte
+	for _, l := range base.Layers {
+		z, err := gzip.NewReader(bytes.NewReader(base.Blobs[l]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tar, err := io.ReadAll(z)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw = append(raw, tar)
+	}
+	return of(t, "amd64", append(raw, Tar(t, top...)))
+}
+
+// of makes an image of tars.
+func of(t testing.TB, arch string, layers [][]byte) *Image {
+	t.Helper()
 	img := &Image{Blobs: map[digest.Digest][]byte{}}
 	var descs []image.Layer
 	diffIDs := []digest.Digest{}
-	for _, files := range layers {
-		raw := Tar(t, files...)
+	for _, raw := range layers {
 		blob := Gzip(t, raw)
 		d := image.Layer{Digest: image.Sum(blob), DiffID: image.Sum(raw), SizeBytes: int64(len(blob))}
 		descs, diffIDs = append(descs, d), append(diffIDs, d.DiffID)
@@ -117,6 +153,9 @@ func NewFor(t testing.TB, arch string, layers ...[]File) *Image {
 	if img.Manifest, err = image.NewManifest(img.Config, descs); err != nil {
 		t.Fatal(err)
 	}
+	// Other tools believe a layer's media type.
+	plain := []byte(`"application/vnd.oci.image.layer.v1.tar"`)
+	img.Manifest = bytes.ReplaceAll(img.Manifest, plain, []byte(`"application/vnd.oci.image.layer.v1.tar+gzip"`))
 	img.ID = image.Sum(img.Manifest)
 	img.Blobs[image.Sum(img.Config)] = img.Config
 	return img
