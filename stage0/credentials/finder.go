@@ -88,7 +88,8 @@ func (f *Finder) ForRegistry(ctx context.Context, registry, repository string) (
 
 func (f *Finder) find(ctx context.Context, registry, repository string) (Credential, error) {
 	for _, name := range f.o.Helpers {
-		c, err := Credential{}, error(nil)
+		var c Credential
+		var err error
 		if name == authFiles {
 			c, err = f.inFiles(ctx, registry, repository)
 		} else {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ case $key in
   fails.example) echo 'hunter2 leaked'; echo 'hunter2 leaked' >&2; exit 1 ;;
   junk.example) echo 'hunter2' ;;
   endless.example) yes hunter2 ;;
-  hangs.example) sleep 1000 ;;
+  hangs.example) sleep 1000 & echo $! >"$CHILD"; wait ;;
   *) echo 'credentials not found in native keychain'; exit 1 ;;
 esac
 `
@@ -93,6 +94,9 @@ func TestHelpers(t *testing.T) {
 func TestHelpersThatFail(t *testing.T) {
 	helper(t, "fake", keeper)
 	t.Setenv("ASKED", "/dev/null")
+	child := filepath.Join(t.TempDir(), "child")
+	t.Setenv("CHILD", child)
+	t.Cleanup(func() { ended(t, child) })
 	for registry, want := range map[string]string{
 		"fails.example":   "exit status 1",
 		"junk.example":    "its answer is not the JSON object that a helper prints",
@@ -114,6 +118,25 @@ func TestHelpersThatFail(t *testing.T) {
 				t.Errorf("hint %q", failed.Hint())
 			}
 		})
+	}
+}
+
+// ended waits for the end of the process whose PID is in a file.
+func ended(t *testing.T, file string) {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(5 * time.Second); ; runtime.Gosched() {
+		stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(raw)) + "/stat")
+		// A zombie has ended; who is to collect it is another's matter.
+		if err != nil || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("what the helper started lives on: %s", stat)
+		}
 	}
 }
 

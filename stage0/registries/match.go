@@ -83,7 +83,7 @@ func (n name) fits(ref image.Ref) (rest string, ok bool) {
 	full := "/" + ref.Repository
 	if below, wild := strings.CutPrefix(n.host, "*"); wild {
 		bare := strings.TrimSuffix(host, port)
-		return port + full, len(bare) > len(below) && strings.HasSuffix(bare, below)
+		return port + full, strings.HasSuffix(bare, below)
 	}
 	switch {
 	case n.host == host:

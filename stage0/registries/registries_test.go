@@ -80,6 +80,14 @@ location = "all.example/x"
 prefix = "whole.example/x"
 location = "mirror.example"
 
+[[registry]]
+prefix = "*.tie.example"
+location = "wild.example"
+
+[[registry]]
+prefix = "x.tie.example"
+location = "exact.example"
+
 [aliases]
 "nginx" = "registry.com/library/nginx"
 "team/web" = "example.com:5000/team/web"
@@ -164,6 +172,7 @@ func TestEndpoints(t *testing.T) {
 		}},
 		"Docker's registry has one name":             {"docker://nginx", []Endpoint{own("hub.example:8080", "library/nginx")}},
 		"of two prefixes the one with the port":      {"docker://ported.example:5000/x", []Endpoint{own("one.example", "x")}},
+		"of two as long the one without a wildcard":  {"docker://x.tie.example/a", []Endpoint{own("exact.example", "a")}},
 		"a host without one stands for its own port": {"docker://ported.example/x", []Endpoint{own("all.example", "x/x")}},
 		"another tag than the blocked one":           {"docker://busybox:1.37", []Endpoint{own("hub.example:8080", "library/busybox")}},
 	} {
