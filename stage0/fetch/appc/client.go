@@ -146,8 +146,8 @@ func (c *client) allowed(u *url.URL) error {
 }
 
 func (c *client) once(ctx context.Context, u *url.URL, header http.Header) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	reqCtx, cancel := context.WithCancel(ctx)
+	req, err := http.NewRequestWithContext(reqCtx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("bad URL %q", shown(u))
@@ -226,7 +226,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	b.timer.Reset(b.after)
 	n, err := b.body.Read(p)
 	b.rest()
-	if b.fired.Load() && err != nil && !errors.Is(err, io.EOF) {
+	if b.fired.Load() && err != nil {
 		err = fmt.Errorf("the site sent nothing for %s", b.after)
 	}
 	return n, err
@@ -299,6 +299,19 @@ func (c *client) page(ctx context.Context, at string, limit int64) (raw []byte, 
 		return nil
 	})
 	return raw, now, err
+}
+
+// probe tells that nothing is at a URL.
+func (c *client) probe(ctx context.Context, at string) error {
+	resp, err := c.get(ctx, at, http.Header{"Range": {"bytes=0-0"}})
+	if err != nil {
+		return err
+	}
+	resp.Body.Close()
+	if e := newStatusError(at, resp); e.missing() {
+		return e
+	}
+	return nil
 }
 
 func newStatusError(at string, resp *http.Response) *statusError {

@@ -37,9 +37,12 @@ type Request struct {
 	Signature string
 	// Verify checks signatures; nil does without any.
 	Verify Verify
+	// Discovered is told the name, without labels, of each image that is about
+	// to be fetched from its site, for keys to be found there too. Nil: nobody is.
+	Discovered func(ctx context.Context, app string) error
 	// Accept says whether an image in the store will do, with the evidence
-	// that is recorded for it; it is asked of each dependency too. By default one with an OpenPGP signature does,
-	// and any where Verify is nil.
+	// that is recorded for it; it is asked of each dependency too. By default one with an
+	// OpenPGP signature does, and any where Verify is nil.
 	Accept func(image.Image) error
 	HTTP   HTTP
 	// OS and Arch are what the image must be for if it says, in Go's words;

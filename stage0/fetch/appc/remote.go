@@ -60,6 +60,11 @@ func (f *fetcher) name(ctx context.Context, w wish) (image.Image, error) {
 	if err != nil {
 		return image.Image{}, err
 	}
+	if f.Discovered != nil {
+		if err := f.Discovered(ctx, n.App); err != nil {
+			return image.Image{}, err
+		}
+	}
 	for _, ep := range eps {
 		asc := w.signature
 		if asc == "" {
@@ -76,7 +81,8 @@ func (f *fetcher) name(ctx context.Context, w wish) (image.Image, error) {
 			return image.Image{}, err
 		}
 	}
-	if isMissing(err) {
+	var unsigned *noSignature
+	if isMissing(err) && !errors.As(err, &unsigned) {
 		err = fmt.Errorf("%q: %w: %w", n.String(), ErrNoImage, err)
 	}
 	return image.Image{}, err
@@ -131,6 +137,12 @@ func (f *fetcher) get(ctx context.Context, w wish, url string, sig *signature) (
 	deferred := false
 	if f.Verify != nil && known.ID == "" {
 		now, err := sig.get(ctx, f.client)
+		if isMissing(err) {
+			// Without the image the signature is no news.
+			if gone := f.client.probe(ctx, url); gone != nil {
+				err = gone
+			}
+		}
 		if err != nil {
 			return nil, nil, err
 		}

@@ -48,6 +48,16 @@ func ascURL(aci string) string {
 
 const hintSignature = "sign the image (gpg --armor --detach-sign), name its signature with --signature, or take it unsigned with --insecure-options=image"
 
+// noSignature is an image without a signature.
+type noSignature struct {
+	at  string
+	err error
+}
+
+func (e *noSignature) Error() string { return fmt.Sprintf("the image has no signature at %q", e.at) }
+
+func (e *noSignature) Unwrap() error { return e.err }
+
 // get gets the signature, and reports false where the site asks to come back
 // for it when the image has been downloaded.
 func (s *signature) get(ctx context.Context, c *client) (now bool, err error) {
@@ -62,7 +72,7 @@ func (s *signature) get(ctx context.Context, c *client) (now bool, err error) {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || isMissing(err):
-		return false, hinted(fmt.Errorf("the image has no signature at %q", s.at), hintSignature)
+		return false, hinted(&noSignature{s.at, err}, hintSignature)
 	case err != nil:
 		return false, fmt.Errorf("get signature: %w", err)
 	}
