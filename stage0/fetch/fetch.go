@@ -9,6 +9,7 @@ import (
 
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/imagestore"
+	"github.com/raket/raket/stage0/fetch/appc"
 )
 
 // Fetch brings the image into the store, unless the pull policy finds it
@@ -61,54 +62,55 @@ func fetchRef(ctx context.Context, ref image.Ref, p platform, opts Options) (ima
 			return image.Image{}, err
 		}
 	}
-	return fetchFrom(ctx, ref, p, opts)
+	if ref.Transport == image.ACIFile || ref.Transport == image.ACIURL {
+		return fetchACI(ctx, ref, p, opts)
+	}
+	return fetchOCI(ctx, ref, p, opts)
 }
 
 // fetchName fetches what may be a name in the store, a short name that the
 // host's configuration has an alias for, or an appc name that leads to a site.
 func fetchName(ctx context.Context, ref image.Ref, p platform, opts Options) (image.Image, error) {
-	img, name, err := opts.Store.Find(ref)
-	if err == nil {
-		// By whatever name it is in the store, an update is asked of where it is from.
-		if full, perr := image.Parse(name); perr == nil && opts.PullPolicy == Update && full.Transport == image.Docker {
-			return fetchRef(ctx, full, p, opts)
-		}
-		return img, opts.accept(ref, img)
+	name, nameErr := appc.ParseName(ref.Name)
+	img, full, err := opts.Store.Find(ref)
+	if errors.Is(err, imagestore.ErrNotFound) && nameErr == nil && len(name.Labels) > 0 {
+		img, err = appc.Lookup(ctx, opts.Store, name)
 	}
-	if !errors.Is(err, imagestore.ErrNotFound) || opts.PullPolicy == Never {
+	if err != nil && !errors.Is(err, imagestore.ErrNotFound) {
 		return image.Image{}, err
+	}
+	found, onWeb := err == nil, nameErr == nil && name.Discoverable()
+	switch {
+	case opts.PullPolicy == Never && !found:
+		return image.Image{}, err
+	case opts.PullPolicy == Never:
+		return img, opts.accept(ref, img)
+	case found && img.Kind == image.Appc && onWeb:
+		return fetchACI(ctx, ref, p, opts)
+	case found:
+		// Where it is from is asked for an update, and for a signature that it lacks.
+		refused := opts.accept(ref, img)
+		if origin, err := image.Parse(full); err == nil && origin.Transport == image.Docker && (refused != nil || opts.PullPolicy == Update) {
+			return fetchRef(ctx, origin, p, opts)
+		}
+		return img, refused
 	}
 	reg, regErr := opts.Host.registries()
 	if regErr != nil {
 		return image.Image{}, regErr
 	}
-	full, ok, aliasErr := reg.Alias(ref.Name)
-	switch {
+	switch alias, ok, aliasErr := reg.Alias(ref.Name); {
 	case aliasErr != nil:
 		return image.Image{}, aliasErr
 	case ok:
-		return fetchRef(ctx, full, p, opts)
-	}
-	if short := reg.ShortName(ref.Name); short != nil {
-		return image.Image{}, fmt.Errorf("%w; %w", err, short)
-	}
-	return image.Image{}, err
-}
-
-func fetchFrom(ctx context.Context, ref image.Ref, p platform, opts Options) (img image.Image, err error) {
-	// Held until the image is committed: no blob vanishes meanwhile.
-	lock, err := opts.Store.FetchLock()
-	if err != nil {
-		return image.Image{}, err
-	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	if err := opts.Store.SweepLeftovers(); err != nil {
-		return image.Image{}, err
-	}
-	if ref.Transport == image.ACIFile {
+		return fetchRef(ctx, alias, p, opts)
+	case onWeb:
 		return fetchACI(ctx, ref, p, opts)
 	}
-	return fetchOCI(ctx, ref, p, opts)
+	if short := reg.ShortName(ref.Name); short != nil {
+		return image.Image{}, fmt.Errorf("%w, and %w", err, short)
+	}
+	return image.Image{}, err
 }
 
 // hostPlatform is what images run on here.

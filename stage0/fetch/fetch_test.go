@@ -242,6 +242,9 @@ func write(t testing.TB, path string, content []byte) string {
 	return path
 }
 
+// unsigned takes ACIs as they are.
+var unsigned = fetch.Insecure{Image: true}
+
 func TestFetchFromFiles(t *testing.T) {
 	needRoot(t)
 	dir := t.TempDir()
@@ -296,13 +299,14 @@ func TestFetchFromFiles(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s, _ := openStore(t)
 			if tc.wantErr != "" {
-				_, err := fetch.Fetch(t.Context(), fetch.Options{Store: s, Name: tc.ref})
+				_, err := fetch.Fetch(t.Context(), fetch.Options{Store: s, Name: tc.ref, Insecure: unsigned})
 				if err == nil || !strings.Contains(err.Error(), tc.wantErr) {
 					t.Fatalf("error %v, want one that says %q", err, tc.wantErr)
 				}
 				return
 			}
-			img := get(t, s, fetch.Options{Name: tc.ref}, tc.path, tc.want)
+			// What was taken without a signature once is found without being told again.
+			img := get(t, s, fetch.Options{Name: tc.ref, Insecure: unsigned}, tc.path, tc.want)
 			if tc.alias != "" {
 				again := get(t, s, fetch.Options{Name: tc.alias}, tc.path, tc.want)
 				if again.ID != img.ID {
@@ -332,8 +336,8 @@ func TestOneACICompressedTwice(t *testing.T) {
 	s, _ := openStore(t)
 	dir := t.TempDir()
 	aci := imagetest.Tar(t, imagetest.File{Name: "manifest", Body: `{"acKind":"ImageManifest","acVersion":"0.8.11","name":"example.com/x"}`}, imagetest.File{Name: "rootfs/f", Body: "x"})
-	plain := get(t, s, fetch.Options{Name: write(t, dir+"/p.aci", aci)}, "f", "x")
-	zipped := get(t, s, fetch.Options{Name: write(t, dir+"/z.aci", imagetest.Gzip(t, aci))}, "f", "x")
+	plain := get(t, s, fetch.Options{Name: write(t, dir+"/p.aci", aci), Insecure: unsigned}, "f", "x")
+	zipped := get(t, s, fetch.Options{Name: write(t, dir+"/z.aci", imagetest.Gzip(t, aci)), Insecure: unsigned}, "f", "x")
 	if plain.AppcID != zipped.AppcID || plain.ID == zipped.ID {
 		t.Errorf("IDs %s and %s of %s and %s", plain.ID, zipped.ID, plain.AppcID, zipped.AppcID)
 	}

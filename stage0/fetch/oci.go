@@ -34,6 +34,15 @@ type distruster interface {
 }
 
 func fetchOCI(ctx context.Context, ref image.Ref, p platform, opts Options) (img image.Image, err error) {
+	// Held until the image is committed: no blob vanishes meanwhile.
+	lock, err := opts.Store.FetchLock()
+	if err != nil {
+		return image.Image{}, err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if err := opts.Store.SweepLeftovers(); err != nil {
+		return image.Image{}, err
+	}
 	src, err := open(ctx, ref, opts)
 	if err != nil {
 		return image.Image{}, err

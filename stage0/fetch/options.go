@@ -65,9 +65,9 @@ type Host struct {
 	Policy func() (*policy.Policy, error)
 	// Keys are what ACIs are judged by. Nil trusts none.
 	Keys *keystore.Store
-	// FindKeys brings keys for an appc name into Keys, and reports whether
-	// there were new ones. Nil: keys are never looked for.
-	FindKeys func(ctx context.Context, name string) (bool, error)
+	// FindKeys brings the keys that the site of an appc name names into Keys.
+	// Nil: keys are never looked for.
+	FindKeys func(ctx context.Context, name string) error
 	// Registries says where to ask for a registry's images.
 	Registries func() (*registries.Config, error)
 	// Credentials finds what to show a registry.

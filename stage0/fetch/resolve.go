@@ -128,14 +128,23 @@ func pick(entries []indexEntry, p platform) (digest.Digest, error) {
 	return digest.Digest(best.Digest), nil
 }
 
+// wholeReader is a source that reads a small blob wherever it is right.
+type wholeReader interface {
+	ReadBlob(ctx context.Context, d digest.Digest, limit int64) ([]byte, error)
+}
+
 // readConfig takes the config from the store where it is there.
 func readConfig(ctx context.Context, m image.Manifest, src source, store *imagestore.Store) ([]byte, error) {
 	id, size := m.Config()
 	var r io.ReadCloser
 	var err error
-	if store.HasBlob(id) {
+	whole, ok := src.(wholeReader)
+	switch {
+	case store.HasBlob(id):
 		r, err = store.OpenBlob(id)
-	} else {
+	case ok:
+		return whole.ReadBlob(ctx, id, size)
+	default:
 		r, err = src.Blob(ctx, id)
 	}
 	if err != nil {

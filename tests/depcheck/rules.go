@@ -55,7 +55,7 @@ func owners() []owner {
 		{"github.com/opencontainers/go-digest", nil, "a vocabulary type"},
 		{"github.com/opencontainers/image-spec", []string{"pkg/image"}, ""},
 		{"github.com/opencontainers/runtime-spec", []string{"pkg/appspec"}, "the app spec is the narrow waist"},
-		{"github.com/google/go-containerregistry", []string{"stage0/fetch/registry"}, ""},
+		{"github.com/google/go-containerregistry", []string{"tests/"}, "the registry of tests; raket has a client of its own"},
 		{"github.com/containerd/containerd/v2", []string{"pkg/layer"}, ""},
 		{"github.com/klauspost/compress", []string{"pkg/layer/"}, ""},
 		{"github.com/ulikunitz/xz", []string{"pkg/layer"}, ""},
