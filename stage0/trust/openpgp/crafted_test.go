@@ -122,15 +122,19 @@ func TestCraftedKeys(t *testing.T) {
 			signature := c.sign(tt.cfg)
 			tt.spoil(c)
 			k := c.ring()
-			got, err := VerifyDetached(bytes.NewReader(content), signature, k)
-			if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
-				t.Fatalf("got %v, want %v", err, tt.want)
-			}
-			if err != nil && !strings.HasSuffix(err.Error(), tt.text) {
-				t.Errorf("got %q, want the end %q", err, tt.text)
-			}
-			if err == nil && got.Fingerprint != k.Keys()[0].Fingerprint {
-				t.Errorf("got key %s, want %s", got.Fingerprint, k.Keys()[0].Fingerprint)
+			printed, err := k.Armored(k.Fingerprints()[0])
+			c.do(err)
+			for form, k := range map[string]Keyring{"as it is": k, "printed": mustRead(t, printed), "merged": k.Merge(c.ring())} {
+				got, err := VerifyDetached(bytes.NewReader(content), signature, k)
+				if !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
+					t.Fatalf("%s: got %v, want %v", form, err, tt.want)
+				}
+				if err != nil && !strings.HasSuffix(err.Error(), tt.text) {
+					t.Errorf("%s: got %q, want the end %q", form, err, tt.text)
+				}
+				if err == nil && got.Fingerprint != k.Keys()[0].Fingerprint {
+					t.Errorf("%s: got key %s, want %s", form, got.Fingerprint, k.Keys()[0].Fingerprint)
+				}
 			}
 		})
 	}

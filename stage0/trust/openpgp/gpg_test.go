@@ -41,7 +41,7 @@ func TestSignaturesByGPG(t *testing.T) {
 	bitcoin := h.Key("bitcoin", "secp256k1", "never")
 	expired := h.Key("expired", "ed25519", "1y", jan2020)
 	longer := h.Key("longer", "ed25519", "1y", jan2020)
-	split := h.Key("split", "ed25519", "never", jan2020)
+	split := h.Key("split", "ed25519", "3y", jan2020)
 	sub := h.Subkey(split, "ed25519", "1y", jan2020)
 	gone := h.Key("gone", "ed25519", "never")
 	stranger := h.Key("stranger", "ed25519", "never")
