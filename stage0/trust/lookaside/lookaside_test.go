@@ -196,8 +196,10 @@ func TestFetchFromAServerThatMisbehaves(t *testing.T) {
 		"an error":                          {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, "signature-1: answered 503"},
 		"no permission":                     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, "answered 403"},
 		"a page that says there is nothing": {func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("<html>no")) }, ""},
-		"redirects in a circle":             {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 302) }, "more than 5 redirects"},
-		"a redirect to a file":              {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "file:///etc/passwd", 302) }, "unsupported protocol scheme"},
+		"redirects in a circle":             {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "more than 5 redirects"},
+		"a redirect to a file": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
+		}, "unsupported protocol scheme"},
 		"an answer that breaks off": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "9")
 			w.Write([]byte("x"))

@@ -61,6 +61,7 @@ func TestCheck(t *testing.T) {
 	for n, text := range []string{"", "not\x1b[2J", "x"} {
 		l.write("sigs/bad@sha256="+digest.FromString(manifest).Encoded()+"/signature-"+string(rune('1'+n)), text)
 	}
+	l.write("sigs/moved@sha256="+digest.FromString(manifest).Encoded()+"/signature-1", string(l.signedMessage(good, "r.example/moved:1", "another")))
 	payload, signature := l.cosigned("good", "r.example/co", manifest)
 	repo("co").image("1", "app")
 	repo("co").attach(manifest, payload, signature)
@@ -121,8 +122,8 @@ func TestCheck(t *testing.T) {
 			refused: []string{"other@…/signature-1: signed by key " + other + ", which is not trusted"}},
 		"a signature of another name": {requirements: gpg, ref: "docker://r.example/app:2",
 			refused: []string{`by key ` + good + `: it is for "r.example/app:1", not r.example/app:2`}, hint: "signedIdentity"},
-		"a signature of another image": {requirements: gpg, ref: "docker://r.example/by-index:1",
-			subject: Subject{Digests: []digest.Digest{digest.FromString("x"), digest.FromString(index)[:70] + "0"}}, refused: []string{"it has no signature"}, hint: "sign it"},
+		"a signature of another image": {requirements: gpg, ref: "docker://r.example/moved:1",
+			refused: []string{"by key " + good + ": it is for another image, " + digest.FromString("another").String()[:19]}},
 		"signatures that are none":               {requirements: gpg, ref: "docker://r.example/bad:1", refused: []string{"signature-1: ", "; ", "signature-2: ", "signature-3: "}},
 		"a lookaside that can't be read":         {requirements: gpg, dirs: "broken.d", ref: "docker://r.example/app:1", refused: []string{"read where signatures are: ", `broken.d/x.yaml:1: key "x": unknown`}},
 		"an image from a directory":              {requirements: gpg, ref: "oci:/x", refused: []string{"images of oci: have no such signatures"}},
