@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"github.com/raket/raket/pkg/image"
-	"github.com/raket/raket/pkg/layer"
 	"github.com/raket/raket/pkg/tree"
 )
 
@@ -50,24 +49,12 @@ func (s *Store) unpackMissing(ctx context.Context, img image.Image) error {
 // empty directory, for where overlayfs is not used. On an error dir holds
 // remains.
 func (s *Store) UnpackInto(ctx context.Context, dir string, img image.Image) error {
-	v, err := s.Verified(ctx, img)
+	if len(img.Dependencies) == 0 && !img.Whitelisted {
+		return s.unpackOwn(ctx, dir, img)
+	}
+	err := s.copyInto(ctx, dir, img)
 	if err != nil {
-		return fmt.Errorf("unpack image %s: %w", image.ShortID(img), err)
+		err = fmt.Errorf("unpack image %s: %w", image.ShortID(img), err)
 	}
-	if len(img.Dependencies) > 0 || img.Whitelisted {
-		if err := s.copyInto(ctx, dir, img); err != nil {
-			return fmt.Errorf("unpack image %s: %w", image.ShortID(img), err)
-		}
-		return nil
-	}
-	for _, l := range v.Layers() {
-		f, err := s.OpenBlob(l.Layer().Digest)
-		if err != nil {
-			return fmt.Errorf("unpack image %s: %w", image.ShortID(img), err)
-		}
-		if _, err := layer.Unpack(ctx, f, l, dir, layer.Options{Flat: true}); err != nil {
-			return fmt.Errorf("unpack image %s: %w", image.ShortID(img), err)
-		}
-	}
-	return nil
+	return err
 }
