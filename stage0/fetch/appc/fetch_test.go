@@ -2,6 +2,7 @@ package appc_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -133,6 +134,17 @@ func TestFetchFile(t *testing.T) {
 	write(t, path+".asc", sign([]byte("not an ACI")))
 	f.refused(t, path, "not a tar")
 	f.refused(t, path+".missing", "no such file")
+	// What was verified is what is read.
+	evil := app(t, "example.com/app", "v1", "evil")
+	write(t, path, raw)
+	write(t, path+".asc", sign(raw))
+	f.refused(t, path, "changed while it was read", func(r *appc.Request) {
+		r.Verify = func(content io.Reader, signature []byte) (func(string) (image.Evidence, error), error) {
+			confirm, err := verify(content, signature)
+			write(t, path, evil)
+			return confirm, err
+		}
+	})
 	f.refused(t, filepath.Dir(path), "is not a file", unverified)
 }
 

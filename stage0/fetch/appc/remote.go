@@ -133,7 +133,7 @@ func (f *fetcher) remote(ctx context.Context, w wish, url, asc string, origin im
 // get downloads an ACI, verifies it, and brings its file and tree into the store.
 // What was begun by another process, and is bad as a whole, is downloaded again.
 func (f *fetcher) get(ctx context.Context, w wish, url string, sig *signature) (a *archive, evidence []image.Evidence, err error) {
-	cached, have, known := f.cached(url)
+	_, _, known := f.cached(url)
 	deferred := false
 	if f.Verify != nil && known.ID == "" {
 		now, err := sig.get(ctx, f.client)
@@ -154,7 +154,7 @@ func (f *fetcher) get(ctx context.Context, w wish, url string, sig *signature) (
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	// Another process may have been at it meanwhile.
-	cached, have, known = f.cached(url)
+	cached, have, known := f.cached(url)
 	for {
 		t := f.transfer(url, d, w)
 		path := t.path()
