@@ -6,68 +6,22 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/raket/raket/pkg/atomicfile"
-	"github.com/raket/raket/pkg/flock"
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/layer"
 	"github.com/raket/raket/pkg/tree"
 )
 
-// blobStage is a blob that is being fetched, in a directory locked by its
-// fetcher.
-type blobStage struct {
-	store *Store
-	id    digest.Digest
-	dir   string
-	lock  *flock.Lock
-	f     *os.File
-}
-
-// beginBlob returns nil where the blob is in the store, if need be after
-// waiting for another process to fetch it.
-func (s *Store) beginBlob(ctx context.Context, id digest.Digest) (*blobStage, error) {
-	b := &blobStage{store: s, id: id, dir: s.path("ingest", hexOf(id))}
-	lock, err := flock.MakeDir(ctx, b.dir, func() bool { return s.HasBlob(id) })
-	if err != nil || lock == nil {
-		return nil, err
-	}
-	b.lock = lock
-	b.f, err = os.OpenFile(filepath.Join(b.dir, "blob"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
-	if err != nil {
-		return nil, errors.Join(err, b.discard())
-	}
-	return b, nil
-}
-
-// publish shows the blob; it has been verified and brought to the disk.
-func (b *blobStage) publish() error {
-	if err := os.Rename(filepath.Join(b.dir, "blob"), b.store.ownBlobPath(b.id)); err != nil {
-		return errors.Join(fmt.Errorf("publish blob: %w", err), b.discard())
-	}
-	return b.discard()
-}
-
-// discard removes what is not published. Doing it again is harmless.
-func (b *blobStage) discard() error {
-	var err error
-	if b.f != nil {
-		err = b.f.Close()
-		b.f = nil
-	}
-	if b.lock.Fd() < 0 {
-		return err
-	}
-	return errors.Join(err, os.RemoveAll(b.dir), b.lock.Close())
-}
-
 // LayerSource is where the bytes of a layer come from.
 type LayerSource struct {
 	// Open begins to read the blob. It may be called more than once.
 	Open func(ctx context.Context) (io.ReadCloser, error)
+	// OpenFrom begins to read the blob at an offset, for who has what is before
+	// it; nil where that can't be done.
+	OpenFrom func(ctx context.Context, offset int64) (io.ReadCloser, error)
 	// OnBytes is told of progress in the blob, from other goroutines.
 	OnBytes func(n int)
 	// OnDone is told the end of what Open began; nil for none.
@@ -84,48 +38,76 @@ type LayerSource struct {
 // they are. Reading, verifying and unpacking overlap; both appear only after
 // both digests were right. Several processes adding one layer do the work
 // once. The caller holds FetchLock.
-func (s *Store) AddLayer(ctx context.Context, l image.VerifiedLayer, src LayerSource) (err error) {
+func (s *Store) AddLayer(ctx context.Context, l image.VerifiedLayer, src LayerSource) error {
+	resumed, err := s.addLayer(ctx, l, src)
+	if resumed && isWrong(err, l) {
+		// The part that an earlier fetch left may be what is wrong, and is gone now.
+		_, err = s.addLayer(ctx, l, src)
+	}
+	return err
+}
+
+// isWrong reports an error that is of the blob's own bytes: not of what they
+// unpack to, which is the image's.
+func isWrong(err error, l image.VerifiedLayer) bool {
+	var digest *image.DigestError
+	var size *layer.SizeError
+	return errors.As(err, &digest) && digest.Want == l.Layer().Digest ||
+		errors.As(err, &size) && size.Got > size.Want
+}
+
+// isShort reports a blob that ended too early.
+func isShort(err error) bool {
+	var size *layer.SizeError
+	return errors.As(err, &size) && size.Got < size.Want
+}
+
+func (s *Store) addLayer(ctx context.Context, l image.VerifiedLayer, src LayerSource) (resumed bool, err error) {
 	desc := l.Layer()
 	name := tree.Name(l.Kind(), desc.DiffID)
 	if s.HasBlob(desc.Digest) && s.trees.Has(name) {
-		return nil
+		return false, nil
 	}
 	blob, err := s.beginBlob(ctx, desc.Digest)
 	if err != nil {
-		return fmt.Errorf("begin layer %s: %w", desc.Digest, err)
+		return false, fmt.Errorf("begin layer %s: %w", desc.Digest, err)
 	}
 	if blob != nil {
+		resumed = blob.partial != nil && src.OpenFrom != nil
 		defer func() { err = errors.Join(err, blob.discard()) }()
 	}
 	stage, err := s.trees.Begin(ctx, name)
 	if err != nil {
-		return err
+		return resumed, err
 	}
 	if stage != nil {
 		defer func() { err = errors.Join(err, stage.Discard()) }()
 	}
 	if blob == nil && stage == nil {
-		return nil
+		return resumed, nil
 	}
 	s.step("fill " + name)
 	if err := s.fillLayer(ctx, l, src, blob, stage); err != nil {
-		return err
+		if blob != nil && (isShort(err) || ctx.Err() != nil) {
+			err = errors.Join(err, blob.keep())
+		}
+		return resumed, err
 	}
 	s.step("sync " + name)
 	if err := s.sync.sync(s.images, s.trees.Dir()); err != nil {
-		return err
+		return resumed, err
 	}
 	if blob != nil {
 		s.step("publish blob " + hexOf(desc.Digest))
 		if err := blob.publish(); err != nil {
-			return err
+			return resumed, err
 		}
 	}
 	if stage != nil {
 		s.step("publish tree " + name)
-		return stage.Publish()
+		return resumed, stage.Publish()
 	}
-	return nil
+	return resumed, nil
 }
 
 // fillLayer reads the blob, from the source or the store, into what is missing.
@@ -135,7 +117,7 @@ func (s *Store) fillLayer(ctx context.Context, l image.VerifiedLayer, src LayerS
 	if blob == nil {
 		r, err = s.OpenBlob(l.Layer().Digest)
 	} else {
-		r, err = src.Open(ctx)
+		r, err = blob.reader(ctx, src)
 		opts.Tee, opts.OnBytes = &writeback{f: blob.f}, src.OnBytes
 	}
 	if err != nil {
@@ -166,10 +148,4 @@ func (s *Store) PutBlob(what string, content []byte, id digest.Digest) error {
 	}
 	s.step("put " + what)
 	return atomicfile.WriteFile(s.ownBlobPath(id), content, 0o640)
-}
-
-// SweepLeftovers removes what killed fetches left. It never waits, and leaves
-// alone what lives.
-func (s *Store) SweepLeftovers() error {
-	return errors.Join(tree.SweepDir(s.path("ingest")), s.trees.Sweep())
 }

@@ -3,7 +3,6 @@ package imagestore
 import (
 	"cmp"
 	"context"
-	"errors"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -70,11 +69,7 @@ func (s *Store) AddLayers(ctx context.Context, v image.Verified, source func(ima
 func (s *Store) addTrusted(ctx context.Context, l image.VerifiedLayer, src LayerSource) error {
 	for {
 		err := s.AddLayer(ctx, l, src)
-		var digest *image.DigestError
-		var size *layer.SizeError
-		// What the blob unpacks to is the image's own fault.
-		wrong := errors.As(err, &digest) && digest.Want == l.Layer().Digest || errors.As(err, &size)
-		if !wrong || src.Distrust == nil || !src.Distrust() {
+		if !isWrong(err, l) && !isShort(err) || src.Distrust == nil || !src.Distrust() {
 			return err
 		}
 	}

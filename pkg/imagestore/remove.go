@@ -108,7 +108,7 @@ func (s *Store) collect(c collection) (Collected, error) {
 		return done, err
 	}
 	s.step("sweep")
-	return done, s.SweepLeftovers()
+	return done, s.sweepAll()
 }
 
 func (s *Store) collectLocked(c collection) (done Collected, err error) {

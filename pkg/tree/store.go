@@ -207,17 +207,20 @@ func (s *Store) Hide(keep map[string]bool) (int, error) {
 
 // Sweep removes hidden trees and those whose makers are gone. It may be called
 // at any time.
-func (s *Store) Sweep() error { return SweepDir(filepath.Join(s.dir, ingestDir)) }
+func (s *Store) Sweep() error { return SweepDir(filepath.Join(s.dir, ingestDir), nil) }
 
-// SweepDir removes every directory in dir whose lock nobody holds.
-func SweepDir(dir string) error {
+// SweepDir removes every directory in dir whose lock nobody holds, but for those
+// that keep wants; nil wants none.
+func SweepDir(dir string, keep func(path string) bool) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
 	var errs []error
 	for _, e := range entries {
-		errs = append(errs, sweepOne(dir, e.Name()))
+		if keep == nil || !keep(filepath.Join(dir, e.Name())) {
+			errs = append(errs, sweepOne(dir, e.Name()))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -193,6 +193,89 @@ func TestKilledWhileALayerArrives(t *testing.T) {
 	}
 }
 
+// killedAt has a process fetch, and killed when that much of a blob was written.
+func killedAt(t *testing.T, reg *imagetest.Registry, name, dir string, d digest.Digest, size int) {
+	t.Helper()
+	cmd := child(dir, name, 1<<30)
+	pid := make(chan int, 1)
+	reg.OnBlob(func(w http.ResponseWriter, asked digest.Digest, blob []byte) bool {
+		if asked != d {
+			return false
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(blob)))
+		_, _ = w.Write(blob[:size])
+		_ = http.NewResponseController(w).Flush()
+		waitForBlob(t, dir, d, size*9/10)
+		_ = syscall.Kill(<-pid, syscall.SIGKILL)
+		return true
+	})
+	defer reg.OnBlob(nil)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid <- cmd.Process.Pid
+	if err := cmd.Wait(); !killed(err) {
+		t.Fatalf("child was not killed: %v", err)
+	}
+}
+
+func TestAFetchGoesOnWhereAKilledOneWas(t *testing.T) {
+	needRoot(t)
+	const most = 2 << 20
+	for _, tc := range []struct {
+		name   string
+		change func(t *testing.T, partial string)
+		ranges int
+	}{
+		{name: "as it was left", ranges: 1},
+		{name: "but not with what is too little", change: func(t *testing.T, partial string) { must(t, os.Truncate(partial, 1<<19)) }},
+		// What was left is asked for anew where it turns out to be wrong.
+		{name: "but for bytes that a power loss took", ranges: 1, change: func(t *testing.T, partial string) {
+			f, err := os.OpenFile(partial, os.O_WRONLY, 0)
+			must(t, err)
+			_, err = f.WriteAt(make([]byte, 4096), 1<<20-4096)
+			must(t, errors.Join(err, f.Close()))
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			reg := imagetest.NewRegistry(t)
+			img := bigImage(t)
+			name := reg.Push("app", "1", img)
+			dir := filepath.Join(t.TempDir(), "raket")
+			killedAt(t, reg, name, dir, img.Layers[0], most)
+			if tc.change != nil {
+				tc.change(t, filepath.Join(dir, "images/ingest", img.Layers[0].Encoded(), "blob"))
+			}
+			s := checkStore(t, dir)
+			get(t, s, fetch.Options{Name: name}, "last", "end")
+			if got := reg.Ranges(img.Layers[0]); len(got) != tc.ranges {
+				t.Errorf("the blob was asked for by %q", got)
+			}
+			if left, err := os.ReadDir(filepath.Join(dir, "images/ingest")); err != nil || len(left) != 0 {
+				t.Errorf("left in ingest: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+func TestCollectionLeavesNoPartOfABlob(t *testing.T) {
+	needRoot(t)
+	reg := imagetest.NewRegistry(t)
+	img := bigImage(t)
+	name := reg.Push("app", "1", img)
+	_, fresh := openStore(t)
+	dir := filepath.Join(t.TempDir(), "raket")
+	killedAt(t, reg, name, dir, img.Layers[0], 2<<20)
+	checkEmptied(t, checkStore(t, dir), dir, snapshot(t, fresh))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // waitForBlob waits until the fetching process has written that much.
 func waitForBlob(t *testing.T, dir string, d digest.Digest, size int) {
 	path := filepath.Join(dir, "images/ingest", d.Encoded(), "blob")

@@ -33,6 +33,11 @@ type distruster interface {
 	Distrust(d digest.Digest) bool
 }
 
+// tailReader is a source that can begin in the middle of a blob.
+type tailReader interface {
+	BlobFrom(ctx context.Context, d digest.Digest, offset int64) (io.ReadCloser, error)
+}
+
 func fetchOCI(ctx context.Context, ref image.Ref, p platform, opts Options) (img image.Image, err error) {
 	// Held until the image is committed: no blob vanishes meanwhile.
 	lock, err := opts.Store.FetchLock()
@@ -90,32 +95,31 @@ func openRegistry(ctx context.Context, ref image.Ref, opts Options) (source, err
 // addLayers brings the layers into the store, with a bar for each one that is
 // not there.
 func addLayers(ctx context.Context, v image.Verified, src source, opts Options) error {
-	many, _ := src.(distruster)
 	return opts.Store.AddLayers(ctx, v, func(l image.VerifiedLayer) imagestore.LayerSource {
 		desc := l.Layer()
-		s := layerSource(desc, opts, func(ctx context.Context) (io.ReadCloser, error) { return src.Blob(ctx, desc.Digest) })
-		if many != nil {
-			s.Distrust = func() bool { return many.Distrust(desc.Digest) }
-		}
-		return s
-	})
-}
-
-// layerSource shows the progress of what open begins to read.
-func layerSource(desc image.Layer, opts Options, open func(context.Context) (io.ReadCloser, error)) imagestore.LayerSource {
-	var bar *progress.Bar
-	return imagestore.LayerSource{
-		Limits: opts.Limits,
-		Open: func(ctx context.Context) (io.ReadCloser, error) {
-			r, err := open(ctx)
+		var bar *progress.Bar
+		show := func(r io.ReadCloser, err error) (io.ReadCloser, error) {
 			if err == nil {
 				bar = opts.Progress.Start(shortDigest(desc.Digest), desc.SizeBytes)
 			}
 			return r, err
-		},
-		OnBytes: func(n int) { bar.Add(n) },
-		OnDone:  func(ok bool) { bar.Done(ok) },
-	}
+		}
+		s := imagestore.LayerSource{
+			Limits:  opts.Limits,
+			Open:    func(ctx context.Context) (io.ReadCloser, error) { return show(src.Blob(ctx, desc.Digest)) },
+			OnBytes: func(n int) { bar.Add(n) },
+			OnDone:  func(ok bool) { bar.Done(ok) },
+		}
+		if tail, ok := src.(tailReader); ok {
+			s.OpenFrom = func(ctx context.Context, offset int64) (io.ReadCloser, error) {
+				return show(tail.BlobFrom(ctx, desc.Digest, offset))
+			}
+		}
+		if many, ok := src.(distruster); ok {
+			s.Distrust = func() bool { return many.Distrust(desc.Digest) }
+		}
+		return s
+	})
 }
 
 func shortDigest(d digest.Digest) string { return string(d[:min(len(d), len("sha256:")+12)]) }

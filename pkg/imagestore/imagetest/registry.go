@@ -1,12 +1,15 @@
 package imagetest
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -22,12 +25,13 @@ type Registry struct {
 	manifests map[string][]byte // by NAME:TAG and NAME@DIGEST
 	blobs     map[digest.Digest][]byte
 	served    map[digest.Digest]int
+	ranges    map[digest.Digest][]string
 	onBlob    func(w http.ResponseWriter, d digest.Digest, blob []byte) bool
 }
 
 // NewRegistry serves until the test ends.
 func NewRegistry(t testing.TB) *Registry {
-	r := &Registry{manifests: map[string][]byte{}, blobs: map[digest.Digest][]byte{}, served: map[digest.Digest]int{}}
+	r := &Registry{manifests: map[string][]byte{}, blobs: map[digest.Digest][]byte{}, served: map[digest.Digest]int{}, ranges: map[digest.Digest][]string{}}
 	srv := httptest.NewServer(http.HandlerFunc(r.serve))
 	t.Cleanup(srv.Close)
 	r.Host = strings.TrimPrefix(srv.URL, "http://")
@@ -90,6 +94,13 @@ func (r *Registry) Served(d digest.Digest) int {
 	return r.served[d]
 }
 
+// Ranges lists the Range headers with which a blob was asked for.
+func (r *Registry) Ranges(d digest.Digest) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.ranges[d])
+}
+
 func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 	path, ok := strings.CutPrefix(req.URL.Path, "/v2/")
 	if ok && path == "" {
@@ -120,12 +131,16 @@ func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
 		r.mu.Lock()
 		blob, onBlob := r.blobs[d], r.onBlob
 		r.served[d]++
+		if asked := req.Header.Get("Range"); asked != "" {
+			r.ranges[d] = append(r.ranges[d], asked)
+		}
 		r.mu.Unlock()
 		if onBlob != nil && onBlob(w, d, blob) {
 			return
 		}
 		if blob != nil {
-			_, _ = w.Write(blob)
+			w.Header().Set("Content-Type", "application/octet-stream")
+			http.ServeContent(w, req, "", time.Time{}, bytes.NewReader(blob))
 			return
 		}
 		refuse(w, "BLOB_UNKNOWN", "blob unknown")
