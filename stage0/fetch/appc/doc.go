@@ -15,6 +15,7 @@
 //
 // A file is verified as it was transported, and nothing of it is parsed before.
 //
-// This package may use pkg/image, pkg/imagestore, pkg/layer and pkg/progress.
+// This package may use pkg/flock, pkg/image, pkg/imagestore, pkg/layer and
+// pkg/progress.
 // Like the rest of fetch it must not be used by stage1 or stage2.
 package appc

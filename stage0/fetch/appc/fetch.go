@@ -13,6 +13,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/raket/raket/pkg/flock"
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/imagestore"
 	"github.com/raket/raket/pkg/layer"
@@ -73,11 +74,7 @@ func Fetch(ctx context.Context, req Request) (img image.Image, err error) {
 	}
 	f := &fetcher{Request: req, client: newClient(req.HTTP), begun: time.Now(), done: map[string]image.Image{}}
 	defer f.client.close()
-	lock, err := req.Store.FetchLock()
-	if err != nil {
-		return image.Image{}, err
-	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
+	defer func() { err = errors.Join(err, f.release()) }()
 	w := wish{signature: req.Signature}
 	switch req.Ref.Transport {
 	case image.ACIFile:
@@ -102,6 +99,26 @@ type fetcher struct {
 	client *client
 	begun  time.Time
 	done   map[string]image.Image // dependencies, by Name.key
+	lock   *flock.Lock            // of the store, once something is fetched
+}
+
+// hold keeps blobs that no image refers to yet in the store until release. What
+// is answered from the store alone waits for nobody.
+func (f *fetcher) hold() (err error) {
+	if f.lock != nil {
+		return nil
+	}
+	if f.lock, err = f.Store.FetchLock(); err != nil {
+		return err
+	}
+	return f.Store.SweepLeftovers()
+}
+
+func (f *fetcher) release() error {
+	if f.lock == nil {
+		return nil
+	}
+	return f.lock.Close()
 }
 
 // wish is one image that is wanted.
@@ -137,6 +154,9 @@ func (w *wish) check(a *archive, f *fetcher) error {
 
 // file fetches from a file.
 func (f *fetcher) file(ctx context.Context, w wish, ref image.Ref) (image.Image, error) {
+	if err := f.hold(); err != nil {
+		return image.Image{}, err
+	}
 	sig := signature{at: w.signature}
 	if sig.at == "" {
 		sig.at = ref.Path + ".asc"

@@ -46,6 +46,9 @@ func (f *fetcher) name(ctx context.Context, w wish) (image.Image, error) {
 			return image.Image{}, fmt.Errorf("%q: the image in the store is not signed", n.String())
 		}
 	}
+	if err := f.hold(); err != nil {
+		return image.Image{}, err
+	}
 	ref := image.Ref{Transport: image.ByName, Name: n.String()}
 	names := []string{bareName(n.App, n.wanted()[labelVersion])}
 	if s := n.String(); s != names[0] && s != n.App {
@@ -117,6 +120,9 @@ func (f *fetcher) known(ctx context.Context, w wish, img image.Image, origin ima
 
 // remote fetches an ACI from a URL.
 func (f *fetcher) remote(ctx context.Context, w wish, url, asc string, origin image.Ref, names []string) (image.Image, error) {
+	if err := f.hold(); err != nil {
+		return image.Image{}, err
+	}
 	r, fresh := f.fresh(url)
 	if fresh {
 		if img, ok := f.withBlob(r.Blob); ok {
