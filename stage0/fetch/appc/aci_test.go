@@ -13,7 +13,7 @@ import (
 
 const manifest = `{"acKind":"ImageManifest","acVersion":"0.8.11","name":"example.com/app","labels":[{"name":"version","value":"1"},{"name":"arch","value":"aarch64"},{"name":"os","value":"linux"}]}`
 
-func read(t testing.TB, raw []byte, maxBytes int64) (appc.ACI, error) {
+func read(t testing.TB, raw []byte, maxBytes int64) (image.Verified, error) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.aci")
 	if err := os.WriteFile(path, raw, 0o600); err != nil {
@@ -32,7 +32,7 @@ func TestRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := plain.Image.Image(), zipped.Image.Image()
+	a, b := plain.Image(), zipped.Image()
 	if a.AppcID != b.AppcID || a.ID == b.ID {
 		t.Errorf("compressed and not: appc IDs %s and %s, IDs %s and %s", a.AppcID, b.AppcID, a.ID, b.ID)
 	}
@@ -66,7 +66,7 @@ func TestReadRefuses(t *testing.T) {
 		"a manifest that is a link":  {imagetest.Tar(t, imagetest.File{Name: "manifest", Link: "/etc/passwd"}), 0, "not a regular file"},
 		"a manifest over the limit":  {imagetest.Tar(t, imagetest.File{Name: "manifest", Body: strings.Repeat(" ", image.MaxManifestBytes+1)}), 0, "larger than 4 MiB"},
 		"a bad name":                 {imagetest.Tar(t, imagetest.File{Name: "manifest", Body: strings.Replace(manifest, "example.com", "Bad Name", 1)}), 0, "bad image manifest"},
-		"dependencies":               {imagetest.Tar(t, imagetest.File{Name: "manifest", Body: strings.Replace(manifest, `"labels"`, `"dependencies":[{"imageName":"example.com/base"}],"labels"`, 1)}), 0, "dependencies are not supported"},
+		"two names":                  {imagetest.Tar(t, imagetest.File{Name: "manifest", Body: strings.Replace(manifest, `"labels"`, `"Name":"example.com/evil","labels"`, 1)}), 0, `it has "name" twice`},
 		"more bytes than allowed":    {imagetest.Tar(t, imagetest.File{Name: "manifest", Body: manifest}), 1000, "unpacks to more than 1000 bytes"},
 		"an xz stream's huge window": {[]byte("\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x28" + strings.Repeat("\x00", 50)), 0, "xz dictionary"},
 	} {
@@ -89,8 +89,8 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("\xfd7zXZ\x00"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		aci, err := read(t, raw, 1<<20)
-		if err == nil && len(aci.Image.Image().AppcID) != len("sha512-")+128 {
-			t.Errorf("ID %q", aci.Image.Image().AppcID)
+		if err == nil && len(aci.Image().AppcID) != len("sha512-")+128 {
+			t.Errorf("ID %q", aci.Image().AppcID)
 		}
 	})
 }

@@ -1,10 +1,22 @@
 package appc
 
 import (
+	"context"
 	"strings"
 
 	"github.com/appc/spec/discovery"
+
+	"github.com/raket/raket/pkg/image"
 )
+
+// Read is what is read of an ACI file before anything is unpacked.
+func Read(ctx context.Context, path string, maxBytes int64) (image.Verified, error) {
+	a, err := scan(ctx, path, maxBytes)
+	if err != nil {
+		return image.Verified{}, err
+	}
+	return a.unresolved()
+}
 
 // EndpointsOfPage is what discovery makes of one page.
 func EndpointsOfPage(page []byte, app string, labels map[string]string) (eps []discovery.ACIEndpoint) {

@@ -12,26 +12,7 @@ import (
 	"github.com/raket/raket/pkg/image"
 )
 
-// ACI is an archive whose manifest was validated.
-type ACI struct {
-	// Image is the form in which the store keeps it.
-	Image image.Verified
-}
-
 const defaultMaxBytes = 64 << 30
-
-// Read is scan of an ACI without dependencies.
-func Read(ctx context.Context, path string, maxBytes int64) (ACI, error) {
-	a, err := scan(ctx, path, maxBytes)
-	if err != nil {
-		return ACI{}, err
-	}
-	if len(a.needs) > 0 {
-		return ACI{}, fmt.Errorf("read ACI %q: it depends on %q: images with dependencies are not supported", path, a.needs[0].ImageName)
-	}
-	v, err := a.verified(nil, nil)
-	return ACI{Image: v}, err
-}
 
 type reader struct {
 	ctx  context.Context // of one Read
