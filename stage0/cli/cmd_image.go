@@ -7,7 +7,7 @@ import (
 func newImage(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "image",
-		Short: "Look at and remove images in the store",
+		Short: "Look at, check, move and remove images",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return printHelp(e.stdout, cmd)
 		},
