@@ -9,11 +9,9 @@ import (
 	"os"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/raket/raket/pkg/flock"
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/layer"
 	"github.com/raket/raket/pkg/tree"
@@ -265,62 +263,6 @@ func (c *checker) tree(ctx context.Context, stage *tree.Staging) (bool, error) {
 		c.store.step("replace tree " + stage.TreeName())
 		return stage.Replace()
 	})
-}
-
-// repair changes a tree by do while no pod uses it or can begin to.
-func (c *checker) repair(name string, do func() error) (err error) {
-	if c.store.trees.Seeded(name) {
-		return fmt.Errorf("repair tree %s: %w", name, ErrReadOnly)
-	}
-	lock, err := c.store.lock("lock", (*flock.Lock).Exclusive)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	pods, err := c.users(name)
-	if err != nil {
-		return err
-	}
-	if len(pods) > 0 {
-		return fmt.Errorf("repair tree %s: %w by running pod %s", name, ErrInUse, strings.Join(pods, ", "))
-	}
-	if err := do(); err != nil {
-		return err
-	}
-	c.done.Repaired = append(c.done.Repaired, name)
-	return nil
-}
-
-// users are the running pods of all images that have a tree.
-func (c *checker) users(name string) ([]string, error) {
-	if c.opts.Running == nil {
-		return nil, nil
-	}
-	used, err := c.opts.Running()
-	if err != nil {
-		return nil, fmt.Errorf("find images in use: %w", err)
-	}
-	all, err := c.store.load()
-	if err != nil {
-		return nil, err
-	}
-	var pods []string
-	for _, img := range all {
-		if len(used[img.ID]) == 0 {
-			continue
-		}
-		names, err := c.store.stackTrees(img, byImageID(all))
-		if err != nil {
-			return nil, err
-		}
-		for _, n := range names {
-			if n == name {
-				pods = append(pods, used[img.ID]...)
-				break
-			}
-		}
-	}
-	return pods, nil
 }
 
 // patch checks the tree that lies over an image's others, if there is to be one.
