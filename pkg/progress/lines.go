@@ -45,6 +45,8 @@ func (n Note) line() string {
 
 const (
 	labelWidth, barWidth = 24, 20
+	// shownLabel is enough of a digest to tell it from others.
+	shownLabel = len("sha256:") + 12
 	// wide is room for everything; narrow for no bar.
 	wide, narrow = 100, 60
 )
@@ -60,7 +62,7 @@ func (b *Bar) line(now time.Time, width int) string {
 	if elapsed >= 10*time.Millisecond && done > 0 {
 		rate = Size(int64(float64(done)/elapsed.Seconds())) + "/s"
 	}
-	label := b.label
+	label := b.label[:min(len(b.label), shownLabel)]
 	if width < narrow {
 		label = label[:min(len(label), max(width/2, 1))]
 	} else {

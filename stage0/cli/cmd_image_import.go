@@ -25,9 +25,6 @@ raket image export nginx - | ssh host raket image import -`,
 		Annotations: exits(exitOK, exitError),
 		Args:        between(1, -1, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := e.insecure.checkFetch(); err != nil {
-				return err
-			}
 			s, err := service(e, e.services.imageFiles)
 			if err != nil {
 				return err

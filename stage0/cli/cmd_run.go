@@ -72,9 +72,6 @@ func takePodArgs(e *env, cmd *cobra.Command, verb appargs.Verb, do func(context.
 		case err != nil:
 			return usageError(cmd, "%w", err)
 		}
-		if err := e.insecure.checkFetch(); err != nil {
-			return err
-		}
 		return do(cmd.Context(), p)
 	}
 }

@@ -170,7 +170,9 @@ func (t *truster) trust(ctx context.Context, place string, ring openpgp.Keyring,
 		// The keystore refuses it too; nobody is asked in vain.
 		return fmt.Errorf("key %s: %s", key.Fingerprint, key.Refused)
 	}
-	unasked := t.skipReview || (t.trustKeys && strings.HasPrefix(place, "https://"))
+	// What a site says of its keys does not overrule who has masked one.
+	fromSite := t.trustKeys && strings.HasPrefix(place, "https://") && !t.keys.Masked(t.prefix, key.Fingerprint)
+	unasked := t.skipReview || fromSite
 	switch {
 	case known:
 		t.say("The key is trusted already, and is brought up to date.")

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,19 +77,6 @@ func (o *insecureOptions) String() string {
 func (o *insecureOptions) Type() string { return "WORD,…" }
 
 func (o insecureOptions) has(bits insecureOptions) bool { return o&bits != 0 }
-
-// checkFetch refuses what images can't be fetched without. Of the others http
-// is honoured; image, pubkey and ondisk name checks that nothing but digests
-// stand behind here, and digests are always checked, so that they pass.
-func (o insecureOptions) checkFetch() error {
-	if !o.has(insecureTLS) {
-		return nil
-	}
-	return &fault{
-		err:  errors.New("--insecure-options=tls is not supported: certificates are always checked"),
-		hint: "add the registry's certificate to the host's, or use --insecure-options=http",
-	}
-}
 
 // loose are the protections that a pod is made without. Those of the rest are
 // checks of images; ondisk is one that raket makes on demand alone (raket image

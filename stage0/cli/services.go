@@ -38,8 +38,12 @@ type fetchRequest struct {
 	Signature string
 	// PullPolicy is "", "new", "never" or "update".
 	PullPolicy string
+	// Platform is "OS/ARCH[/VARIANT]"; this machine's by default.
+	Platform string
 	// Quiet prints no progress.
 	Quiet bool
+	// Events prints what happens to standard output, as lines of JSON.
+	Events bool
 }
 
 // imageStore is what the image verbs ask.

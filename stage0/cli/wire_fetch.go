@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"bufio"
 	"context"
-	"fmt"
 	"net/http"
 	"path/filepath"
 	"sync"
@@ -20,16 +20,18 @@ import (
 func (r *realImages) Fetch(ctx context.Context, q fetchRequest) (image.Image, error) {
 	o := fetch.Options{
 		Store: r.store, Name: q.Name, Signature: q.Signature, PullPolicy: fetch.PullPolicy(q.PullPolicy),
-		Host: fetchHost(r.settings),
+		Platform: q.Platform, Host: fetchHost(r.settings),
 		Insecure: fetch.Insecure{
 			Image: r.Insecure.has(insecureImage), TLS: r.Insecure.has(insecureTLS), HTTP: r.Insecure.has(insecureHTTP),
 		},
-		Warn: func(line string) { fmt.Fprintf(r.Stderr, "%s: %s\n", program, oneLine(line)) },
 	}
-	if !q.Quiet {
+	switch {
+	case q.Events:
+		o.Progress = progress.NewJSON(r.Stdout)
+	case !q.Quiet:
 		o.Progress = progress.New(r.Stderr)
-		defer o.Progress.Close()
 	}
+	defer o.Progress.Close()
 	return fetch.Fetch(ctx, o)
 }
 
@@ -71,28 +73,15 @@ func fetchHost(s settings) fetch.Host {
 	}
 	if s.TrustKeysFromHTTPS {
 		h.FindKeys = func(ctx context.Context, name string) error {
-			return trustFromWeb(ctx, keys, web{}, name, s.Insecure.has(insecurePubkey))
+			t := truster{
+				env:  &env{stdin: s.Stdin, stderr: s.Stderr, globals: globals{trustKeys: true}},
+				keys: keys, web: web{}, answers: bufio.NewReader(s.Stdin),
+				trustFlags: trustFlags{prefix: name, allowHTTP: s.Insecure.has(insecurePubkey)},
+			}
+			return t.run(ctx, nil)
 		}
 	}
 	return h
-}
-
-// trustFromWeb trusts, for a name, the keys that its site says are its own.
-func trustFromWeb(ctx context.Context, keys trustedKeys, web keyWeb, name string, allowHTTP bool) error {
-	urls, err := web.Discover(ctx, name, allowHTTP)
-	if err != nil {
-		return err
-	}
-	for _, url := range urls {
-		raw, err := web.FetchKey(ctx, url, allowHTTP)
-		if err != nil {
-			return err
-		}
-		if _, _, err := keys.Add(name, raw); err != nil {
-			return fmt.Errorf("key from %s: %w", url, err)
-		}
-	}
-	return nil
 }
 
 // policyFiles are the places of the policy of images, the first that exists

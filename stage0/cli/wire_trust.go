@@ -14,6 +14,9 @@ type trustedKeys interface {
 	List() ([]keystore.Entry, error)
 	// Has reports whether the key is trusted for the prefix itself.
 	Has(prefix, fingerprint string) bool
+	// Masked reports whether a file says that the key is not to be trusted for the
+	// prefix, or for a wider one.
+	Masked(prefix, fingerprint string) bool
 	// Add trusts one key.
 	Add(prefix string, key []byte) (path, fingerprint string, err error)
 	// Remove ends that trust; masked says that the vendor's word was overruled

@@ -7,6 +7,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/raket/raket/pkg/image"
+	"github.com/raket/raket/pkg/progress"
 	"github.com/raket/raket/stage0/trust/keystore"
 	"github.com/raket/raket/stage0/trust/policy"
 )
@@ -24,8 +25,14 @@ func (o Options) vouch(ctx context.Context, ref image.Ref, src source, digests .
 	if err != nil {
 		return nil, err
 	}
+	o.note(progress.Verifying, "")
 	attachments, _ := src.(policy.Attachments)
 	return p.Check(ctx, policy.Subject{Ref: ref, Digests: digests, Attachments: attachments})
+}
+
+// note tells whoever watches what happens.
+func (o Options) note(kind progress.Kind, text string) {
+	o.Progress.Note(progress.Note{Kind: kind, Image: o.Name, Text: text})
 }
 
 // accept judges an image of the store, by the keys and the policy of today.
@@ -34,7 +41,17 @@ func (o Options) accept(ref image.Ref, img image.Image) error {
 	case o.Insecure.Image:
 		return nil
 	case img.Kind == image.Appc:
-		return o.acceptACI(img)
+		// Its files are also those of what it depends on.
+		images, err := o.Store.Closure(img)
+		if err != nil {
+			return err
+		}
+		for _, i := range images {
+			if err := o.acceptACI(i); err != nil {
+				return err
+			}
+		}
+		return nil
 	case o.Host.Policy == nil:
 		return nil
 	}
@@ -46,6 +63,9 @@ func (o Options) accept(ref image.Ref, img image.Image) error {
 }
 
 func (o Options) acceptACI(img image.Image) error {
+	if o.Insecure.Image {
+		return nil
+	}
 	keys := o.keys()
 	var first error
 	for _, e := range img.Evidence {

@@ -14,7 +14,7 @@ func fetchACI(ctx context.Context, ref image.Ref, p platform, opts Options) (ima
 	return appc.Fetch(ctx, appc.Request{
 		Store: opts.Store, Ref: ref, Update: opts.PullPolicy == Update,
 		Signature: opts.Signature, Verify: opts.verifier(),
-		Accept:     func(img image.Image) error { return opts.accept(ref, img) },
+		Accept:     opts.acceptACI,
 		Discovered: opts.findKeys,
 		HTTP: appc.HTTP{
 			InsecureTLS: opts.Insecure.TLS, AllowHTTP: opts.Insecure.HTTP, Authorize: opts.Host.Authorize,

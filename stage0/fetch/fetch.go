@@ -9,6 +9,7 @@ import (
 
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/imagestore"
+	"github.com/raket/raket/pkg/progress"
 	"github.com/raket/raket/stage0/fetch/appc"
 )
 
@@ -17,6 +18,16 @@ import (
 // nothing is left visible of a fetch that fails. It wraps
 // imagestore.ErrNotFound where only the store was asked, in vain.
 func Fetch(ctx context.Context, opts Options) (image.Image, error) {
+	img, err := fetch(ctx, opts)
+	n := progress.Note{Kind: progress.Done, Image: opts.Name, ID: image.FullID(img)}
+	if err != nil {
+		n = progress.Note{Kind: progress.Failed, Image: opts.Name, Text: err.Error()}
+	}
+	opts.Progress.Note(n)
+	return img, err
+}
+
+func fetch(ctx context.Context, opts Options) (image.Image, error) {
 	ref, err := image.Parse(opts.Name)
 	if err != nil {
 		return image.Image{}, err
@@ -56,6 +67,7 @@ func fetchRef(ctx context.Context, ref image.Ref, p platform, opts Options) (ima
 		img, err := opts.Store.Lookup(ref)
 		// What is in the store and not accepted may have got its signature since.
 		if err == nil && p.matches(img.OS, img.Arch) && opts.accept(ref, img) == nil {
+			opts.note(progress.Present, "")
 			return img, nil
 		}
 		if err != nil && !errors.Is(err, imagestore.ErrNotFound) {

@@ -48,6 +48,7 @@ func fetchOCI(ctx context.Context, ref image.Ref, p platform, opts Options) (img
 	if err := opts.Store.SweepLeftovers(); err != nil {
 		return image.Image{}, err
 	}
+	opts.note(progress.Resolving, "")
 	src, err := open(ctx, ref, opts)
 	if err != nil {
 		return image.Image{}, err
@@ -87,7 +88,7 @@ func openRegistry(ctx context.Context, ref image.Ref, opts Options) (source, err
 		return nil, err
 	}
 	return registry.Open(ctx, ref, registry.Options{
-		Endpoints: endpoints, Credentials: opts.Host.Credentials, Warn: opts.Warn,
+		Endpoints: endpoints, Credentials: opts.Host.Credentials, Warn: func(line string) { opts.note(progress.Warning, line) },
 		InsecureHTTP: opts.Insecure.HTTP, InsecureTLS: opts.Insecure.TLS,
 	})
 }
@@ -100,7 +101,7 @@ func addLayers(ctx context.Context, v image.Verified, src source, opts Options) 
 		var bar *progress.Bar
 		show := func(r io.ReadCloser, err error) (io.ReadCloser, error) {
 			if err == nil {
-				bar = opts.Progress.Start(shortDigest(desc.Digest), desc.SizeBytes)
+				bar = opts.Progress.Start(desc.Digest.String(), desc.SizeBytes)
 			}
 			return r, err
 		}
@@ -121,5 +122,3 @@ func addLayers(ctx context.Context, v image.Verified, src source, opts Options) 
 		return s
 	})
 }
-
-func shortDigest(d digest.Digest) string { return string(d[:min(len(d), len("sha256:")+12)]) }

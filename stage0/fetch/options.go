@@ -41,9 +41,6 @@ type Options struct {
 	// Progress may be nil. It is not closed.
 	Progress *progress.Display
 	Limits   layer.Limits
-	// Warn is told, in one line for people, what went wrong and was got over.
-	// It is called from any goroutine. Nil: nobody is.
-	Warn func(line string)
 }
 
 // Insecure are the checks to leave out.

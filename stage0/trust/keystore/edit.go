@@ -65,6 +65,19 @@ func (s *Store) Has(prefix, fpr string) bool {
 	return has
 }
 
+// Masked reports whether an empty file has the key not be trusted for the prefix,
+// or for a wider one, whatever stands beside it.
+func (s *Store) Masked(prefix, fpr string) bool {
+	for _, l := range s.layers {
+		for _, p := range prefixesOf(prefix) {
+			if fi, err := os.Stat(l.path(p, fpr)); err == nil && fi.Mode().IsRegular() && fi.Size() == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (s *Store) local() (layer, error) {
 	i := slices.IndexFunc(s.layers, func(l layer) bool { return l.name == Local })
 	if i < 0 {
