@@ -27,6 +27,7 @@ type applier struct {
 	// impliedLeft is how many more bytes implied may take.
 	impliedLeft int
 	created     map[string]struct{} // what this layer made; only kept when flat
+	settled     map[string]struct{} // what settle has seen
 	entries     int64
 	left        int64 // bytes of files still allowed
 	stats       Stats
@@ -55,7 +56,7 @@ func applyTar(ctx context.Context, r io.Reader, dst string, kind image.Kind, max
 	}
 	defer func() { err = errors.Join(err, a.dirs.close()) }()
 	if a.flat {
-		a.created = map[string]struct{}{}
+		a.created, a.settled = map[string]struct{}{}, map[string]struct{}{}
 		rt.linked = true // by lower layers, perhaps
 	}
 	tr := tar.NewReader(r)
@@ -185,6 +186,11 @@ func (a *applier) wrap(hdr *tar.Header, err error) error {
 
 // parent opens dir, making it and its parents where they are missing.
 func (a *applier) parent(dir string) (int, error) {
+	if a.flat {
+		if err := a.settle(dir); err != nil {
+			return -1, err
+		}
+	}
 	fd, err := a.root.dir(dir)
 	missing := errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
 	if !missing || dir == "" {
@@ -221,6 +227,36 @@ func (a *applier) parent(dir string) (int, error) {
 	}
 	a.implied[dir] = struct{}{}
 	return a.root.dir(dir)
+}
+
+// settle makes a directory of what a lower layer has at dir, or on the way to
+// it, where that is something else: as in an overlay, a layer's entries never go
+// through a link that is not its own. Flat only.
+func (a *applier) settle(dir string) error {
+	if _, ok := a.settled[dir]; ok || dir == "" {
+		return nil
+	}
+	up, base := split(dir)
+	if err := a.settle(up); err != nil {
+		return err
+	}
+	fd, err := a.root.dir(up)
+	if err != nil {
+		return nil //nolint:nilerr // parent makes it, or says why not
+	}
+	var st unix.Stat_t
+	if err := unix.Fstatat(fd, base, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return nil //nolint:nilerr // the same
+	}
+	if _, own := a.created[dir]; !own && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		a.root.retire()
+		if err := unix.Unlinkat(fd, base, 0); err != nil {
+			return err
+		}
+		return nil // parent makes the directory
+	}
+	a.settled[dir] = struct{}{}
+	return nil
 }
 
 // isWhiteout reports a whiteout made here. Image devices are never made, so a
@@ -292,6 +328,7 @@ func (a *applier) clear(parent int, name, base string, forDir bool) (bool, error
 		if forDir {
 			return false, nil
 		}
+		clear(a.settled)
 		if err := a.forget(name); err != nil {
 			return false, err
 		}

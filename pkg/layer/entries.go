@@ -152,12 +152,13 @@ func (a *applier) whiteout(dir, hidden string) error {
 	if dir != "" {
 		name = dir + "/" + hidden
 	}
-	if a.flat {
-		return a.erase(dir, hidden, name)
-	}
 	parent, err := a.parent(dir)
 	if err != nil {
 		return err
+	}
+	if a.flat {
+		clear(a.settled)
+		return a.erase(dir, hidden, name)
 	}
 	err = unix.Mknodat(parent, hidden, unix.S_IFCHR, 0)
 	if err == nil {

@@ -148,6 +148,26 @@ func TestFlat(t *testing.T) {
 	}
 }
 
+// TestFlatGoesThroughNoLowerLink: a flat tree is what an overlay shows, in which
+// a link of a lower layer gives way to a directory.
+func TestFlatGoesThroughNoLowerLink(t *testing.T) {
+	needRoot(t)
+	dir := t.TempDir()
+	for _, entries := range [][]entry{
+		{{name: "etc/passwd", body: "1"}, {name: "l", kind: tar.TypeSymlink, link: "/etc"}, {name: "m", kind: tar.TypeSymlink, link: "/etc"}, {name: "f", body: "1"}},
+		{{name: "l/new", body: "2"}, {name: "m/.wh.passwd"}, {name: "f/g", body: "2"}},
+	} {
+		raw := makeTar(t, entries...)
+		if _, err := layer.Unpack(t.Context(), io.NopCloser(bytes.NewReader(raw)), plain(t, raw), dir, layer.Options{Flat: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"etc drwxr-xr-x", "etc/passwd -rw-r--r-- 1", "f drwxr-xr-x", "f/g -rw-r--r-- 2", "l drwxr-xr-x", "l/new -rw-r--r-- 2", "m drwxr-xr-x"}
+	if diff := cmp.Diff(want, listing(t, dir)); diff != "" {
+		t.Errorf("tree (-want +got):\n%s", diff)
+	}
+}
+
 func gz(t testing.TB, raw []byte) []byte {
 	var buf bytes.Buffer
 	z := gzip.NewWriter(&buf)
