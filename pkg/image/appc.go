@@ -78,7 +78,8 @@ func NewAppcManifest(layer Layer, config []byte, appcID string, dependencies ...
 }
 
 // NewManifest makes an OCI manifest for a config and layers that came without
-// one. Media types are set here; the same arguments give the same bytes.
+// one. A layer without a media type is a plain tar; the same arguments give the
+// same bytes.
 func NewManifest(config []byte, layers []Layer) ([]byte, error) {
 	m := ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2},
@@ -89,9 +90,11 @@ func NewManifest(config []byte, layers []Layer) ([]byte, error) {
 		Layers: []ocispec.Descriptor{},
 	}
 	for _, l := range layers {
-		m.Layers = append(m.Layers, ocispec.Descriptor{
-			MediaType: ocispec.MediaTypeImageLayer, Digest: l.Digest, Size: l.SizeBytes,
-		})
+		mediaType := ocispec.MediaTypeImageLayer
+		if l.MediaType != "" {
+			mediaType = l.MediaType
+		}
+		m.Layers = append(m.Layers, ocispec.Descriptor{MediaType: mediaType, Digest: l.Digest, Size: l.SizeBytes})
 	}
 	raw, err := json.Marshal(m)
 	if err != nil {

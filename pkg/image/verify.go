@@ -21,6 +21,8 @@ const (
 const (
 	MediaTypeDockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 	MediaTypeDockerIndex    = "application/vnd.docker.distribution.manifest.list.v2+json"
+	MediaTypeLayerGzip      = ocispec.MediaTypeImageLayerGzip
+	MediaTypeLayerZstd      = ocispec.MediaTypeImageLayerZstd
 	mediaTypeDockerSchema1  = "application/vnd.docker.distribution.manifest.v1"
 	mediaTypeDockerConfig   = "application/vnd.docker.container.image.v1+json"
 	mediaTypeAppcConfig     = "application/vnd.appc.image.manifest.v1+json"

@@ -171,7 +171,7 @@ func (f *fetcher) file(ctx context.Context, w wish, ref image.Ref) (image.Image,
 	}
 	a, evidence, err := f.admit(ctx, w, ref.Path, &sig)
 	if err != nil {
-		return image.Image{}, fmt.Errorf("fetch %q: %w", ref.Path, err)
+		return image.Image{}, err
 	}
 	if err := f.addLayer(ctx, a, ref.Path, f.Progress); err != nil {
 		return image.Image{}, err

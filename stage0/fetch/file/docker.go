@@ -123,8 +123,13 @@ func (d *Docker) describe(ctx context.Context, name string, diffID digest.Digest
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
 		return image.Layer{}, err
 	}
-	head := string(magic[:n])
-	if strings.HasPrefix(head, "\x1f\x8b") || head == "\x28\xb5\x2f\xfd" {
+	switch head := string(magic[:n]); {
+	case strings.HasPrefix(head, "\x1f\x8b"):
+		desc.MediaType = image.MediaTypeLayerGzip
+	case head == "\x28\xb5\x2f\xfd":
+		desc.MediaType = image.MediaTypeLayerZstd
+	}
+	if desc.MediaType != "" {
 		sum := sha256.New()
 		if _, err := io.Copy(sum, ctxReader{ctx, io.NewSectionReader(d.a.f, s.off, s.size)}); err != nil {
 			return image.Layer{}, fmt.Errorf("read layer %q: %w", name, err)
