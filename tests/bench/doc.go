@@ -11,6 +11,6 @@
 //   - figure: all samples of one quantity of one contender.
 //
 // It needs root, a cgroup v2 hierarchy (hybrid is enough), Debian's busybox-static and docker-registry, and the peers;
-// a missing peer leaves its rows out and says so. It drives the built bin/raket as a user would and imports nothing of the project.
+// a missing peer leaves its rows out and says so. It drives the built bin/raket as a user would and imports nothing of the project but what makes images for tests.
 // How to read the result is in docs/benchmarks.md.
 package main

@@ -12,6 +12,7 @@ const (
 	figHelpers = "helpers"
 	figPSS     = "pss"
 	figWakeUps = "wake-ups"
+	figPeak    = "peak"
 )
 
 // figure is one quantity of one contender over all rounds.

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/raket/raket/tests/layers"
 )
 
 // Exit statuses.
@@ -23,6 +25,7 @@ const (
 )
 
 func main() {
+	layers.MeasureIfAsked()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	os.Exit(runMain(ctx, os.Args[1:], os.Stdout, os.Stderr))
@@ -100,7 +103,7 @@ type scenario struct {
 func scenarios() []scenario {
 	return []scenario{
 		{scVersion, (*bench).version}, {scReady, (*bench).ready}, {scOneshot, (*bench).oneshot},
-		{scFetch, (*bench).fetch}, {scResident, (*bench).resident}, {scList, (*bench).list},
+		{scFetch, (*bench).fetch}, {scMemory, (*bench).memory}, {scImages, (*bench).images}, {scResident, (*bench).resident}, {scList, (*bench).list},
 	}
 }
 

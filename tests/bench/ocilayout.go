@@ -100,6 +100,56 @@ func writeLayout(dir string, cmd []string, layers ...layerFunc) (layout, error) 
 		os.WriteFile(filepath.Join(dir, "oci-layout"), []byte(`{"imageLayoutVersion":"1.0.0"}`), 0o644))
 }
 
+// variants replaces the index by one of so many images, tagged v0, v1 and on,
+// which differ in their configs.
+func (l layout) variants(n int) error {
+	blobs := filepath.Join(l.Dir, "blobs", "sha256")
+	read := func(digest string, v any) error {
+		raw, err := os.ReadFile(filepath.Join(blobs, digest[len("sha256:"):]))
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(raw, v)
+	}
+	var index struct {
+		Manifests []descriptor `json:"manifests"`
+	}
+	raw, err := os.ReadFile(filepath.Join(l.Dir, "index.json"))
+	if err == nil {
+		err = json.Unmarshal(raw, &index)
+	}
+	if err != nil {
+		return err
+	}
+	var manifest, config map[string]any
+	var pointer struct {
+		Config descriptor `json:"config"`
+	}
+	if err := errors.Join(read(index.Manifests[0].Digest, &manifest), read(index.Manifests[0].Digest, &pointer)); err != nil {
+		return err
+	}
+	if err := read(pointer.Config.Digest, &config); err != nil {
+		return err
+	}
+	index.Manifests = nil
+	for i := range n {
+		config["author"] = fmt.Sprint("variant ", i)
+		if manifest["config"], err = writeJSONBlob(blobs, pointer.Config.MediaType, config); err != nil {
+			return err
+		}
+		m, err := writeJSONBlob(blobs, "application/vnd.oci.image.manifest.v1+json", manifest)
+		if err != nil {
+			return err
+		}
+		m.Annotations = map[string]string{"org.opencontainers.image.ref.name": fmt.Sprint("v", i)}
+		index.Manifests = append(index.Manifests, m)
+	}
+	if raw, err = json.Marshal(map[string]any{"schemaVersion": 2, "manifests": index.Manifests}); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(l.Dir, "index.json"), raw, 0o644)
+}
+
 type madeLayer struct {
 	descriptor descriptor
 	diffID     string
