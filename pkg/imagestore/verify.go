@@ -85,7 +85,7 @@ type checker struct {
 	done  Checked
 }
 
-// Check reads all of an image, holds its manifest, config and blobs against their
+// Check reads all of an image and of what it depends on, holds its manifest, config and blobs against their
 // digests, and each tree against what its blob unpacks to. For that a copy of one
 // tree at a time is made beside the trees. An error means that the check could
 // not go on, or that a repair was refused: it wraps ErrInUse where running pods
@@ -97,13 +97,13 @@ func (s *Store) Check(ctx context.Context, img image.Image, opts CheckOptions) (
 		return c.done, err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	v, ok, err := c.documents(ctx)
-	if err != nil || !ok {
+	images, err := s.Closure(img)
+	if err != nil {
 		return c.done, err
 	}
 	whole := true
-	for _, l := range bySize(v.Layers()) {
-		ok, err := c.layer(ctx, l)
+	for _, i := range images {
+		ok, err := c.image(ctx, i)
 		if err != nil {
 			return c.done, err
 		}
@@ -112,7 +112,24 @@ func (s *Store) Check(ctx context.Context, img image.Image, opts CheckOptions) (
 	if !whole {
 		return c.done, nil
 	}
-	return c.done, c.patch(ctx)
+	return c.done, c.made(ctx)
+}
+
+// image checks one image, without what it depends on, and reports whether its
+// layers' trees are right now.
+func (c *checker) image(ctx context.Context, img image.Image) (whole bool, err error) {
+	v, whole, err := c.documents(ctx, img)
+	if err != nil || !whole {
+		return false, err
+	}
+	for _, l := range bySize(v.Layers()) {
+		ok, err := c.layer(ctx, l)
+		if err != nil {
+			return false, err
+		}
+		whole = whole && ok
+	}
+	return whole, nil
 }
 
 // Verify is Check whose differences are an error.
@@ -132,13 +149,13 @@ func (c *checker) differs(d Difference) { c.done.Differences = append(c.done.Dif
 
 // documents checks manifest, config and record. It reports false where layers
 // can't be checked for want of these.
-func (c *checker) documents(ctx context.Context) (image.Verified, bool, error) {
+func (c *checker) documents(ctx context.Context, img image.Image) (image.Verified, bool, error) {
 	whole := true
 	for _, doc := range []struct {
 		of    string
 		id    digest.Digest
 		limit int64
-	}{{"manifest", c.img.ID, image.MaxManifestBytes}, {"config", c.img.Config, image.MaxConfigBytes}} {
+	}{{"manifest", img.ID, image.MaxManifestBytes}, {"config", img.Config, image.MaxConfigBytes}} {
 		_, err := c.store.readBlob("image "+doc.of, doc.id, doc.limit)
 		var wrong *image.DigestError
 		how := tree.Content
@@ -160,19 +177,19 @@ func (c *checker) documents(ctx context.Context) (image.Verified, bool, error) {
 	if !whole {
 		return image.Verified{}, false, nil
 	}
-	v, err := c.store.Verified(ctx, c.img)
+	v, err := c.store.Verified(ctx, img)
 	if err != nil {
 		return v, false, err
 	}
 	want := v.Image()
 	// What a record alone knows.
-	want.Names, want.Origin, want.Evidence = c.img.Names, c.img.Origin, c.img.Evidence
-	want.Imported, want.LastUsed = c.img.Imported, c.img.LastUsed
+	want.Names, want.Origin, want.Evidence = img.Names, img.Origin, img.Evidence
+	want.Imported, want.LastUsed = img.Imported, img.LastUsed
 	if want.Layers == nil {
-		want.Layers = c.img.Layers[:0] // an empty list and none are one here
+		want.Layers = img.Layers[:0] // an empty list and none are one here
 	}
-	if !reflect.DeepEqual(want, c.img) {
-		c.differs(Difference{Of: "record", Name: c.img.ID.String(), How: string(tree.Content)})
+	if !reflect.DeepEqual(want, img) {
+		c.differs(Difference{Of: "record", Name: img.ID.String(), How: string(tree.Content)})
 	}
 	return v, true, nil
 }
@@ -265,13 +282,41 @@ func (c *checker) tree(ctx context.Context, stage *tree.Staging) (bool, error) {
 	})
 }
 
-// patch checks the tree that lies over an image's others, if there is to be one.
-// The others are right.
-func (c *checker) patch(ctx context.Context) (err error) {
-	names := treeNames(c.img)
-	if len(c.img.Dependencies) > 0 || c.img.Whitelisted || len(names) == 0 {
-		return nil // what is made of several images is made anew where it is missing
+// made checks the trees that were made of an image's layers: one that whitelists
+// have let files pass into, and one that lies over the others, if there is to be
+// one. The layers' trees are right.
+func (c *checker) made(ctx context.Context) error {
+	all, err := c.store.recordsFor(c.img)
+	if err != nil {
+		return err
 	}
+	st, err := c.store.stackingOf(c.img, all)
+	if err != nil || len(st.names) == 0 {
+		return err
+	}
+	if st.parts != nil && c.store.trees.Has(st.names[0]) {
+		whole, err := c.copied(ctx, func() (*tree.Staging, error) {
+			return c.store.trees.BeginMergeCopy(ctx, st.names[0], st.parts)
+		})
+		if err != nil || !whole {
+			return err
+		}
+	}
+	return c.patch(ctx, st.names)
+}
+
+// copied compares a tree with the copy of it that begin makes.
+func (c *checker) copied(ctx context.Context, begin func() (*tree.Staging, error)) (whole bool, err error) {
+	stage, err := begin()
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, stage.Discard()) }()
+	return c.tree(ctx, stage)
+}
+
+// patch checks the tree that lies over those of these names, bottom first.
+func (c *checker) patch(ctx context.Context, names []string) (err error) {
 	name := tree.PatchName(names)
 	if !c.store.trees.Has(name) {
 		return nil // made on first use

@@ -47,14 +47,14 @@ type comparer struct {
 	ctx       context.Context // of one compare
 	want, got int             // descriptors of the roots
 	report    func(Difference)
-	links     map[uint64]string // by inode in want: the first name, and
-	gotIno    map[uint64]uint64 // what it is in got
+	links     map[uint64]uint64 // by inode in want: what it is in got
+	linked    map[uint64]bool   // inodes of got that are in links
 	buf       [2][]byte
 }
 
 func compare(ctx context.Context, want, got string, report func(Difference)) (err error) {
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	c := &comparer{ctx: ctx, report: report, links: map[uint64]string{}, gotIno: map[uint64]uint64{}}
+	c := &comparer{ctx: ctx, report: report, links: map[uint64]uint64{}, linked: map[uint64]bool{}}
 	if c.want, err = unix.Open(want, flags, 0); err != nil {
 		return &os.PathError{Op: "open", Path: want, Err: err}
 	}
@@ -146,20 +146,23 @@ func (c *comparer) file(name string) error {
 		}
 		return c.directory(name)
 	}
-	differs(HardLink, !c.sameLinks(name, &want, &got))
+	differs(HardLink, !c.sameLinks(&want, &got))
 	return nil
 }
 
-// sameLinks reports whether a name is the same file as the same others.
-func (c *comparer) sameLinks(name string, want, got *unix.Stat_t) bool {
-	if want.Nlink == 1 {
-		return got.Nlink == 1
+// sameLinks reports whether a name is the same file as the same others of its
+// tree. Links from elsewhere don't count: merged trees share the files of others.
+func (c *comparer) sameLinks(want, got *unix.Stat_t) bool {
+	if want.Nlink == 1 && got.Nlink == 1 {
+		return true
 	}
-	if _, seen := c.links[want.Ino]; !seen {
-		c.links[want.Ino], c.gotIno[want.Ino] = name, got.Ino
-		return got.Nlink == want.Nlink
+	if ino, seen := c.links[want.Ino]; seen {
+		return ino == got.Ino
 	}
-	return c.gotIno[want.Ino] == got.Ino
+	c.links[want.Ino] = got.Ino
+	taken := c.linked[got.Ino]
+	c.linked[got.Ino] = true
+	return !taken
 }
 
 func (c *comparer) sameContent(name string, kind uint32, wantSize, gotSize int64) (bool, error) {

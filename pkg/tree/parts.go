@@ -71,6 +71,22 @@ func (s *Store) Merge(ctx context.Context, name string, parts []Part) error {
 	return st.Publish()
 }
 
+// BeginMergeCopy makes a copy of the tree that Merge makes, to compare it with.
+func (s *Store) BeginMergeCopy(ctx context.Context, name string, parts []Part) (*Staging, error) {
+	st, err := s.BeginCopy(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	stats, err := s.mergeInto(ctx, st.Dir(), parts, true)
+	if err == nil {
+		err = st.finish(stats)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make tree %s: %w", name, err), st.Discard())
+	}
+	return st, nil
+}
+
 // CopyMerged is Merge into dir, an existing empty directory, where no file is
 // shared with the parts. On an error dir holds remains.
 func (s *Store) CopyMerged(ctx context.Context, dir string, parts []Part) error {
