@@ -11,6 +11,7 @@ import (
 	"github.com/raket/raket/pkg/imagestore"
 	"github.com/raket/raket/pkg/progress"
 	"github.com/raket/raket/stage0/fetch/appc"
+	"github.com/raket/raket/stage0/trust/policy"
 )
 
 // Fetch brings the image into the store, unless the pull policy finds it
@@ -63,21 +64,34 @@ func fetchRef(ctx context.Context, ref image.Ref, p platform, opts Options) (ima
 		}
 		return img, err
 	}
+	var refused error
 	if opts.PullPolicy == New && ref.Transport == image.Docker {
 		img, err := opts.Store.Lookup(ref)
-		// What is in the store and not accepted may have got its signature since.
-		if err == nil && p.matches(img.OS, img.Arch) && opts.accept(ref, img) == nil {
-			opts.note(progress.Present, "")
-			return img, nil
-		}
-		if err != nil && !errors.Is(err, imagestore.ErrNotFound) {
+		switch {
+		case err == nil && p.matches(img.OS, img.Arch):
+			if refused = opts.accept(ref, img); !mayBeSigned(refused) {
+				opts.note(progress.Present, "")
+				return img, refused
+			}
+		case err != nil && !errors.Is(err, imagestore.ErrNotFound):
 			return image.Image{}, err
 		}
 	}
 	if ref.Transport == image.ACIFile || ref.Transport == image.ACIURL {
 		return fetchACI(ctx, ref, p, opts)
 	}
-	return fetchOCI(ctx, ref, p, opts)
+	img, err := fetchOCI(ctx, ref, p, opts)
+	if err != nil && refused != nil && !mayBeSigned(err) {
+		err = fmt.Errorf("%w; and asking for it again failed: %w", refused, err)
+	}
+	return img, err
+}
+
+// mayBeSigned reports a refusal for want of a signature: the image may have got one
+// since it was fetched.
+func mayBeSigned(refused error) bool {
+	var r *policy.RefusedError
+	return errors.As(refused, &r) && r.Unsigned()
 }
 
 // fetchName fetches what may be a name in the store, a short name that the
@@ -102,7 +116,7 @@ func fetchName(ctx context.Context, ref image.Ref, p platform, opts Options) (im
 	case found:
 		// Where it is from is asked for an update, and for a signature that it lacks.
 		refused := opts.accept(ref, img)
-		if origin, err := image.Parse(full); err == nil && origin.Transport == image.Docker && (refused != nil || opts.PullPolicy == Update) {
+		if origin, err := image.Parse(full); err == nil && origin.Transport == image.Docker && (mayBeSigned(refused) || opts.PullPolicy == Update) {
 			return fetchRef(ctx, origin, p, opts)
 		}
 		return img, refused

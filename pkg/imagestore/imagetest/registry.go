@@ -21,7 +21,10 @@ type Registry struct {
 	// Host is its address and port.
 	Host string
 
+	srv *httptest.Server
+
 	mu        sync.Mutex
+	requests  int
 	manifests map[string][]byte // by NAME:TAG and NAME@DIGEST
 	blobs     map[digest.Digest][]byte
 	served    map[digest.Digest]int
@@ -32,9 +35,9 @@ type Registry struct {
 // NewRegistry serves until the test ends.
 func NewRegistry(t testing.TB) *Registry {
 	r := &Registry{manifests: map[string][]byte{}, blobs: map[digest.Digest][]byte{}, served: map[digest.Digest]int{}, ranges: map[digest.Digest][]string{}}
-	srv := httptest.NewServer(http.HandlerFunc(r.serve))
-	t.Cleanup(srv.Close)
-	r.Host = strings.TrimPrefix(srv.URL, "http://")
+	r.srv = httptest.NewServer(http.HandlerFunc(r.serve))
+	t.Cleanup(r.srv.Close)
+	r.Host = strings.TrimPrefix(r.srv.URL, "http://")
 	return r
 }
 
@@ -94,6 +97,16 @@ func (r *Registry) Served(d digest.Digest) int {
 	return r.served[d]
 }
 
+// Requests counts all that was asked.
+func (r *Registry) Requests() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.requests
+}
+
+// Close ends serving before the test does.
+func (r *Registry) Close() { r.srv.Close() }
+
 // Ranges lists the Range headers with which a blob was asked for.
 func (r *Registry) Ranges(d digest.Digest) []string {
 	r.mu.Lock()
@@ -102,6 +115,9 @@ func (r *Registry) Ranges(d digest.Digest) []string {
 }
 
 func (r *Registry) serve(w http.ResponseWriter, req *http.Request) {
+	r.mu.Lock()
+	r.requests++
+	r.mu.Unlock()
 	path, ok := strings.CutPrefix(req.URL.Path, "/v2/")
 	if ok && path == "" {
 		return

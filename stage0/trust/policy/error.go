@@ -50,6 +50,11 @@ func (e *RefusedError) Error() string {
 	return b.String()
 }
 
+// Unsigned reports that another signature could change the verdict.
+func (e *RefusedError) Unsigned() bool {
+	return e.Requirement == signedBy || e.Requirement == sigstoreSigned
+}
+
 // Hint is what to do next.
 func (e *RefusedError) Hint() string { return e.hint }
 
