@@ -1,6 +1,7 @@
 package functional
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -156,6 +157,83 @@ func newACI(t *testing.T, name, script string, s *images.Signer) (file string) {
 		}
 	}
 	return file
+}
+
+// caller is raket with variables in its environment.
+type caller struct {
+	*pods
+	env string // as a shell has them: "A=b C=d"
+}
+
+// with sets variables for a command.
+func (p *pods) with(env string) caller { return caller{p, env} }
+
+// raket runs a raket command.
+func (c caller) raket(t *testing.T, args ...string) testhost.Result {
+	t.Helper()
+	return c.Run(t, c.env+" "+c.cmd()+" "+quote(args...)+"; exit $?")
+}
+
+// accepted runs a raket command that has to succeed, and returns what it printed.
+func (c caller) accepted(t *testing.T, args ...string) string {
+	t.Helper()
+	r := c.raket(t, args...)
+	if r.Code != 0 {
+		t.Errorf("%s raket %v ended with %d: %s", c.env, args, r.Code, r.Stderr)
+	}
+	return strings.TrimSuffix(r.Stdout, "\n")
+}
+
+// refused runs a raket command that has to fail with 254, in one line that has these words,
+// and a hint that has those; parts of either that "…" stands between come in that order.
+// Nothing in the data directory may have changed.
+func (c caller) refused(t *testing.T, says, hint string, args ...string) {
+	t.Helper()
+	r := c.Run(t, fmt.Sprintf("contents() { %s }\nbefore=$(contents); %s %s %s; code=$?; after=$(contents); [ \"$before\" = \"$after\" ] || diff -U0 <(echo \"$before\") <(echo \"$after\") | sed 1,3d; exit $code",
+		c.contents(), c.env, c.cmd(), quote(args...)))
+	told, hinted, _ := strings.Cut(strings.TrimSuffix(r.Stderr, "\n"), "\nhint: ")
+	if r.Code != 254 || r.Stdout != "" || !strings.HasPrefix(told, "raket: ") || strings.Contains(told+hinted, "\n") || !inOrder(told, says) {
+		t.Errorf("%s raket %v: status %d, stdout, and what changed in the data directory: %q; want 254, nothing, and a line with %q, got\n%s", c.env, args, r.Code, r.Stdout, says, r.Stderr)
+	}
+	if !inOrder(hinted, hint) || hint == "" && hinted != "" {
+		t.Errorf("%s raket %v: want the hint %q, got\n%s", c.env, args, hint, r.Stderr)
+	}
+}
+
+// refused is that without variables.
+func (p *pods) refused(t *testing.T, says, hint string, args ...string) {
+	t.Helper()
+	p.with("").refused(t, says, hint, args...)
+}
+
+// inOrder reports that text has the parts of pattern, which "…" stands between.
+func inOrder(text, pattern string) bool {
+	for part := range strings.SplitSeq(pattern, "…") {
+		_, after, ok := strings.Cut(text, part)
+		if !ok {
+			return false
+		}
+		text = after
+	}
+	return true
+}
+
+// contents are commands that list the images, trees, pods and what is half-made of them.
+func (p *pods) contents() string {
+	return `(cd ` + p.dir + ` && find images/*/ trees pods/*/ -mindepth 1 ! -path '*/.list*' ! -name .ingest ! -name sha256 -printf '%y %s %p\n' | sort -k3; sha256sum images/index.json) 2>/dev/null;`
+}
+
+// configure writes files of configuration on the host, which t's end removes.
+func (p *pods) configure(t *testing.T, files map[string]string) {
+	t.Helper()
+	for path, content := range files {
+		p.WriteFile(t, path, content, 0o644)
+	}
+	t.Cleanup(func() {
+		for path := range files {
+			p.MustRun(t, "rm -f "+quote(path)+"; rmdir -p --ignore-fail-on-non-empty "+quote(filepath.Dir(path)))
+		}
+	})
 }
 
 func TestTheHostHasRegistriesAndASite(t *testing.T) {

@@ -26,8 +26,11 @@ type Server struct {
 
 // Serve answers on l until Close; for a test host's loopback take testhost's Host.Listen.
 func Serve(l net.Listener) *Server {
+	return serve(l, registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+}
+
+func serve(l net.Listener, next http.Handler) *Server {
 	s := &Server{Addr: l.Addr().String()}
-	next := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	s.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.log = append(s.log, r.Method+" "+r.URL.Path)
