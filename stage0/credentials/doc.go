@@ -13,7 +13,7 @@
 //
 //   - source: where a credential is looked for. The first that has one counts:
 //
-//     1. the file of --auth-file or REGISTRY_AUTH_FILE; with it, files 3 to 6
+//     1. the file of Options.AuthFile or REGISTRY_AUTH_FILE; with it, files 3 to 6
 //     are not read
 //     2. kind dockerAuth
 //     3. $XDG_RUNTIME_DIR/containers/auth.json, /run/containers/UID/auth.json

@@ -28,7 +28,7 @@ func (e *FileError) Error() string { return e.File + ": " + e.What }
 
 // Hint says how to write the file anew.
 func (e *FileError) Hint() string {
-	return "write it by podman login or skopeo login, or name another with --auth-file"
+	return "write it by podman login or skopeo login, or name another by REGISTRY_AUTH_FILE"
 }
 
 // credentialFile is containers' auth.json and Docker's config.json as far as

@@ -42,7 +42,7 @@ func (e *HelperError) Unwrap() error { return e.Err }
 // not shown.
 func (e *HelperError) Hint() string {
 	if errors.Is(e.Err, exec.ErrNotFound) {
-		return "install " + e.Program + ", or name a file of credentials with --auth-file"
+		return "install " + e.Program + ", or name a file of credentials by REGISTRY_AUTH_FILE"
 	}
 	return fmt.Sprintf("try it: echo %s | %s get", e.For, e.Program)
 }
