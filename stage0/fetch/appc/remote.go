@@ -188,11 +188,12 @@ func (f *fetcher) get(ctx context.Context, w wish, url string, sig *signature) (
 		}
 		a, evidence, err = f.admit(ctx, w, path, sig)
 		if err != nil {
-			err = errors.Join(err, d.Wipe())
 			if t.resumed && ctx.Err() == nil {
-				continue // the beginning may be another file's
+				if wiped := d.Wipe(); wiped == nil {
+					continue // the beginning may be another file's
+				}
 			}
-			return nil, nil, err
+			return nil, nil, errors.Join(err, d.Remove())
 		}
 		if err := f.addLayer(ctx, a, path, nil); err != nil {
 			return nil, nil, err
