@@ -29,7 +29,9 @@ func (p *pods) newAuthority(t *testing.T) *authority.Authority {
 }
 
 // certificate is the file of t's authority on the host.
-func (p *pods) certificate(t *testing.T) string { return "/etc/ssl/certs/" + plain(t.Name()) + ".pem" }
+func (p *pods) certificate(t *testing.T) string { return p.certificateOf(t.Name()) }
+
+func (p *pods) certificateOf(test string) string { return "/etc/ssl/certs/" + plain(test) + ".pem" }
 
 // newRegistry runs Debian's registry on the host's loopback until t ends.
 func (p *pods) newRegistry(t *testing.T, o registry.Options) *registry.Process {
