@@ -184,15 +184,21 @@ func (b *blobReader) connect(e *endpoint, do func(context.Context, request) (*ht
 		r.rng, r.ifRange = fmt.Sprintf("bytes=%d-", b.offset), b.etag
 	}
 	resp, err := do(b.ctx, r)
-	if err != nil {
-		var refused *Error
-		if b.offset > 0 && errors.As(err, &refused) {
-			if r, ok := parseContentRange(refused.contentRange); ok && r.first < 0 && r.total == b.offset {
-				b.total = b.offset
-				b.replace(http.NoBody)
-				return nil
-			}
+	var refused *Error
+	if b.offset > 0 && errors.As(err, &refused) && refused.Status == http.StatusRequestedRangeNotSatisfiable {
+		known, ok := parseContentRange(refused.contentRange)
+		switch {
+		case ok && known.first < 0 && known.total == b.offset:
+			b.total = b.offset
+			b.replace(http.NoBody)
+			return nil
+		case !ok:
+			// It does not say how long the blob is: some refuse every range without an end.
+			r.rng, r.ifRange = "", ""
+			resp, err = do(b.ctx, r)
 		}
+	}
+	if err != nil {
 		return err
 	}
 	body := newStallReader(resp.Body, e.opts.StallTimeout)

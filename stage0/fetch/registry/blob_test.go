@@ -71,6 +71,23 @@ func TestBlobFrom(t *testing.T) {
 	d := f.put("", content)
 	_, err := open(t, f.host, Options{}).BlobFrom(t.Context(), d, 101)
 	checkError(t, err, "it answered 416")
+	t.Run("from the middle, of a registry that refuses ranges", func(t *testing.T) {
+		f.on(func(w http.ResponseWriter, r *http.Request, _ int) bool {
+			if r.Header.Get("Range") != "" {
+				http.Error(w, "", http.StatusRequestedRangeNotSatisfiable)
+				return true
+			}
+			return false
+		})
+		r, err := open(t, f.host, Options{}).BlobFrom(t.Context(), d, 40)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, content[40:]) {
+			t.Errorf("got %d bytes, error %v", len(got), err)
+		}
+	})
 }
 
 // TestContentThatChanges: with an ETag the registry itself can tell.
