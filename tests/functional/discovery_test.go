@@ -140,7 +140,7 @@ func TestImagesAreDiscovered(t *testing.T) {
 // size.
 func (p *pods) killFetch(t *testing.T, file string, bytes int, image string) {
 	t.Helper()
-	p.MustRun(t, fmt.Sprintf(`exec 2>/run/killed; cd %[1]s; %[2]s fetch %[3]s >/dev/null & pid=$!
+	p.MustRun(t, fmt.Sprintf(`mkdir -p %[1]s && cd %[1]s; exec 2>/run/killed; %[2]s fetch %[3]s >/dev/null & pid=$!
 end=$((SECONDS+30))
 until find %[4]s -size +%[5]dk 2>/dev/null | grep -q .; do
   [ $SECONDS -lt $end ] && kill -0 $pid || { find . -size +1k >&2; cat /run/killed; exit 1; }

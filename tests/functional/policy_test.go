@@ -41,7 +41,9 @@ func (p *pods) newVendor(t *testing.T) *vendor {
 		}
 	}
 	p.configure(t, map[string]string{"/etc/raket/registries.d/all.yaml": "default-docker:\n  lookaside: file://" + policyDir + "/sigs\n  use-sigstore-attachments: true\n"})
-	t.Cleanup(func() { p.MustRun(t, "rm -rf "+policyDir+" "+policyFile+"; rmdir -p --ignore-fail-on-non-empty /etc/raket || true") })
+	t.Cleanup(func() {
+		p.MustRun(t, "rm -rf "+policyDir+" "+policyFile+"; rmdir -p --ignore-fail-on-non-empty /etc/raket || true")
+	})
 	return v
 }
 

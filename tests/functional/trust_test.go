@@ -26,7 +26,9 @@ func anotherSigner(t *testing.T) *images.Signer {
 // forgetKeys ends all trust when t does.
 func (p *pods) forgetKeys(t *testing.T) {
 	t.Helper()
-	t.Cleanup(func() { p.MustRun(t, "rm -rf /etc/raket/trustedkeys; rmdir --ignore-fail-on-non-empty /etc/raket || true") })
+	t.Cleanup(func() {
+		p.MustRun(t, "rm -rf /etc/raket/trustedkeys; rmdir --ignore-fail-on-non-empty /etc/raket || true")
+	})
 }
 
 func TestImagesOfASiteRunOnceItsKeyIsTrusted(t *testing.T) {
