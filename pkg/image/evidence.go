@@ -65,8 +65,8 @@ func MergeEvidence(old, found []Evidence) []Evidence {
 const shownKeyDigits = 16
 
 // SignatureState says in a word or two who vouches for an image: "openpgp
-// 8B86DE38890DDB72", "sigstore 9f86d081884c7d65", "override", or "none", where only
-// digests were checked.
+// 8B86DE38890DDB72", "sigstore 9f86d081884c7d65", "override", several of them, or
+// "none", where only digests were checked.
 func (i Image) SignatureState() string {
 	var words []string
 	for _, e := range i.Evidence {
@@ -81,11 +81,12 @@ func (i Image) SignatureState() string {
 			words = append(words, word)
 		}
 	}
-	switch {
-	case len(words) > 0:
-		return strings.Join(words, ", ")
-	case len(i.Evidence) > 0:
-		return string(Override)
+	if slices.ContainsFunc(i.Evidence, func(e Evidence) bool { return e.Kind == Override }) {
+		// It outlives the keys beside it.
+		words = append(words, string(Override))
 	}
-	return "none"
+	if len(words) == 0 {
+		return "none"
+	}
+	return strings.Join(words, ", ")
 }
