@@ -12,7 +12,6 @@ import (
 	"github.com/raket/raket/stage0/credentials"
 	"github.com/raket/raket/stage0/fetch"
 	"github.com/raket/raket/stage0/registries"
-	"github.com/raket/raket/stage0/trust/lookaside"
 	"github.com/raket/raket/stage0/trust/policy"
 )
 
@@ -52,7 +51,7 @@ func fetchHost(s settings) fetch.Host {
 	})
 	h := fetch.Host{
 		Policy: sync.OnceValues(func() (*policy.Policy, error) {
-			return policy.Load(policy.Options{Paths: policyFiles(s), LookasideDirs: lookaside.DefaultDirs(dirs.User)})
+			return policy.Load(policy.Options{Paths: policyFiles(s), LookasideDirs: lookasideDirs(s)})
 		}),
 		Keys:       keys,
 		Registries: readRegistries,
@@ -94,4 +93,16 @@ func policyFiles(s settings) []string {
 		}
 	}
 	return files
+}
+
+// lookasideDirs are the directories that say where signatures of OCI images are,
+// later ones winning.
+func lookasideDirs(s settings) []string {
+	var dirs []string
+	for _, dir := range []string{"/etc/containers", s.ConfigDirs.System, s.ConfigDirs.Local, s.ConfigDirs.User} {
+		if dir != "" {
+			dirs = append(dirs, filepath.Join(dir, "registries.d"))
+		}
+	}
+	return dirs
 }
