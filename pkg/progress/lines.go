@@ -51,6 +51,18 @@ const (
 	wide, narrow = 100, 60
 )
 
+// shortLabel keeps the beginning of a digest, and the end of a name.
+func shortLabel(label string) string {
+	switch {
+	case strings.HasPrefix(label, "sha256:"):
+		return label[:min(len(label), shownLabel)]
+	case len(label) > labelWidth:
+		const dots = "..."
+		return dots + label[len(label)-labelWidth+len(dots):]
+	}
+	return label
+}
+
 // line is ASCII, so that its length is its width, which is less than width.
 func (b *Bar) line(now time.Time, width int) string {
 	done := b.done.Load()
@@ -62,7 +74,7 @@ func (b *Bar) line(now time.Time, width int) string {
 	if elapsed >= 10*time.Millisecond && done > 0 {
 		rate = Size(int64(float64(done)/elapsed.Seconds())) + "/s"
 	}
-	label := b.label[:min(len(b.label), shownLabel)]
+	label := shortLabel(b.label)
 	if width < narrow {
 		label = label[:min(len(label), max(width/2, 1))]
 	} else {

@@ -32,6 +32,18 @@ func TestLines(t *testing.T) {
 	}
 }
 
+func TestShortLabel(t *testing.T) {
+	for in, want := range map[string]string{
+		"sha256:0123456789abcdef0123": "sha256:0123456789ab",
+		"example.com/reloader:1.0.0":  "...le.com/reloader:1.0.0",
+		"example.com/app:1":           "example.com/app:1",
+	} {
+		if got := shortLabel(in); got != want {
+			t.Errorf("%q is shown as %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestLine(t *testing.T) {
 	start := time.Unix(1000, 0)
 	for _, tc := range []struct {
