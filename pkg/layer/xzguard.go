@@ -69,7 +69,7 @@ func (g *xzGuard) Read(p []byte) (int, error) {
 	if err != nil {
 		g.err = noEOF(err)
 	}
-	return n, err
+	return n, g.err
 }
 
 func noEOF(err error) error {
