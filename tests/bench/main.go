@@ -25,7 +25,9 @@ const (
 )
 
 func main() {
-	layers.MeasureIfAsked()
+	if status, asked := layers.MeasureIfAsked(); asked {
+		os.Exit(status)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	os.Exit(runMain(ctx, os.Args[1:], os.Stdout, os.Stderr))

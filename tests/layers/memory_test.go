@@ -15,7 +15,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	layers.MeasureIfAsked()
+	if status, asked := layers.MeasureIfAsked(); asked {
+		os.Exit(status)
+	}
 	os.Exit(m.Run())
 }
 
@@ -164,6 +166,25 @@ func TestMemoryOfFetching(t *testing.T) {
 		}},
 		{"four zstd layers with the largest window", func(t *testing.T) string {
 			return image(t, layers.Zstd(32<<20), layers.Blocks(1, 60), layers.Blocks(2, 60), layers.Blocks(3, 60), layers.Blocks(4, 60))
+		}},
+		{"a layer with the largest window beside three of many files", func(t *testing.T) string {
+			l, err := layers.New(filepath.Join(room(t), "layout"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			large, err := l.PutLayer(layers.Zstd(32<<20), layers.Blocks(1, 200))
+			blobs := []layers.Blob{large}
+			for i := range 3 {
+				var b layers.Blob
+				if err == nil {
+					b, err = l.PutLayer(layers.Gzip(), layers.ManyFiles(50_000+i))
+				}
+				blobs = append(blobs, b)
+			}
+			if err := errors.Join(err, l.Finish(blobs...)); err != nil {
+				t.Fatal(err)
+			}
+			return "oci:" + l.Dir
 		}},
 		{"xz with the largest dictionary", func(t *testing.T) string {
 			return aci(t, layers.Blocks(1, 40), "xz", "-T1", "--lzma2=preset=0,dict=32MiB")

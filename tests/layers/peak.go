@@ -42,19 +42,20 @@ func Peak(ctx context.Context, stdout, stderr io.Writer, argv ...string) (int64,
 	return strconv.ParseInt(strings.TrimSpace(string(raw)), 10, 64)
 }
 
-// MeasureIfAsked does not return in a process that Peak started.
-func MeasureIfAsked() {
+// MeasureIfAsked measures in a process that Peak started, which is to exit with
+// this status then.
+func MeasureIfAsked() (status int, asked bool) {
 	if len(os.Args) < 3 || os.Args[1] != peakArg {
-		return
+		return 0, false
 	}
 	cmd := exec.Command(os.Args[2], os.Args[3:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1, true
 	}
 	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		fmt.Fprintln(os.NewFile(3, "result"), usage.Maxrss<<10)
 	}
-	os.Exit(0)
+	return 0, true
 }
