@@ -15,7 +15,7 @@ table() {
     test)  echo systemd-container:systemd-nspawn debootstrap:debootstrap util-linux:unshare procps:pgrep \
                 iproute2:ip e2fsprogs:mkfs.ext4 busybox-static:busybox docker-registry:docker-registry \
                 skopeo:skopeo umoci:umoci runc:runc python3:python3 curl:curl jq:jq dpkg:dpkg-deb apt:apt-get \
-                buildah:buildah gnupg:gpg gnupg:gpgconf openssl:openssl ;;
+                buildah:buildah gnupg:gpg gnupg:gpgconf openssl:openssl xz-utils:xz bzip2:bzip2 ;;
     demo)  echo systemd-container:systemd-nspawn debootstrap:debootstrap util-linux:setpriv procps:pgrep \
                 busybox-static:busybox docker-registry:docker-registry curl:curl dpkg:dpkg-deb apt:apt-get \
                 gnupg:gpg gnupg:gpgconf ;;
