@@ -130,6 +130,8 @@ func (e *endpoint) failed(doing string, err error) error {
 		text = "it took too long"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		text = "the connection broke"
+	case schemeMismatch(err):
+		text = "it speaks plain HTTP and no TLS"
 	}
 	if host != e.host {
 		text = "by way of " + host + ": " + text
@@ -140,6 +142,8 @@ func (e *endpoint) failed(doing string, err error) error {
 	switch {
 	case errors.As(err, &hinted):
 		out.hint = hinted.Hint()
+	case schemeMismatch(err):
+		out.hint = hintPlain
 	case errors.As(err, &authority):
 		out.hint = fmt.Sprintf("if you trust it, put the certificate of its authority into %s/ca.crt", e.certDir(host))
 	case strings.Contains(text, "certificate required"), strings.Contains(text, "bad certificate"):
@@ -147,6 +151,8 @@ func (e *endpoint) failed(doing string, err error) error {
 	}
 	return out
 }
+
+const hintPlain = "allow it with --insecure-options=http, or insecure = true for it in registries.conf, if nobody between here and there can change what is sent"
 
 // schemeMismatch reports that HTTPS met plain HTTP.
 func schemeMismatch(err error) bool {

@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,6 +29,21 @@ func TestIsLoopback(t *testing.T) {
 		if got := isLoopback(host); got != want {
 			t.Errorf("isLoopback(%q) is %v, want %v", host, got, want)
 		}
+	}
+}
+
+func TestARegistryWithoutTLSComesWithAHint(t *testing.T) {
+	e, err := newEndpoint(registries.Endpoint{Registry: "lab.example:5000", Repository: "app"}, false, Options{}.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := e.failed("get manifest", &url.Error{Op: "Get", URL: "https://lab.example:5000/v2/app/manifests/1", Err: http.ErrSchemeMismatch})
+	if want := "get manifest at registry lab.example:5000: it speaks plain HTTP and no TLS"; got.Error() != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	var known *Error
+	if !errors.As(got, &known) || !strings.Contains(known.Hint(), "--insecure-options=http") {
+		t.Errorf("no hint in %#v", got)
 	}
 }
 
