@@ -60,7 +60,7 @@ func TestImagesBecomeSpecs(t *testing.T) {
 		Env: []string{"REDIS_VERSION=8", "EMPTY=", "A=1", "A=2"}, InheritEnv: []string{"LANG=C", "A=0"}, WorkingDir: "/data/x/..",
 		ReadonlyRootfs: ptr(true), Hostname: "rkt-1", CapsRetain: []string{"net_raw", "CAP_CHOWN"}, NoNewPrivileges: ptr(true),
 		Rlimits:     []appspec.Rlimit{{Type: "RLIMIT_NOFILE", Soft: 1024, Hard: 4096}},
-		OOMScoreAdj: ptr(500), MemoryBytes: ptr(int64(256 << 20)), CPUMillis: ptr(int64(1500)), CPUShares: ptr(uint64(2048)),
+		OOMScoreAdj: ptr(500), Limits: appspec.Limits{MemoryBytes: ptr(int64(256 << 20)), CPUMillis: ptr(int64(1500)), CPUShares: ptr(uint64(2048))},
 		Annotations: map[string]string{"example.com/owner": "me"},
 		Properties: []appspec.Property{
 			{Name: "ExecStartPost", Value: "/bin/a"}, {Name: "ExecStartPost", Value: "-/bin/b %n"}, {Name: "IOWeight", Value: "50"},

@@ -38,9 +38,7 @@ type Override struct {
 	NoNewPrivileges *bool
 	Rlimits         []Rlimit // each replaces the one of its type
 	OOMScoreAdj     *int     // -1000 to 1000
-	MemoryBytes     *int64   // hard limit
-	CPUMillis       *int64   // thousandths of a CPU
-	CPUShares       *uint64  // 2 to 262144
+	Limits
 
 	Annotations map[string]string // added
 	Properties  []Property        // systemd directives, in order; a name's values replace the ones it had
@@ -148,20 +146,7 @@ func (a *App) applyLimits(o Override) error {
 			return err
 		}
 	}
-	if o.MemoryBytes != nil {
-		if err := a.setMemory(*o.MemoryBytes); err != nil {
-			return err
-		}
-	}
-	if o.CPUMillis != nil {
-		if err := a.setCPUMillis(*o.CPUMillis); err != nil {
-			return err
-		}
-	}
-	if o.CPUShares != nil {
-		return a.setCPUShares(*o.CPUShares)
-	}
-	return nil
+	return a.applyResources(o.Limits)
 }
 
 func (a *App) applyAnnotations(o Override) error {

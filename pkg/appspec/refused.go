@@ -95,30 +95,7 @@ func refusedResources(spec *Spec) error {
 	if spec.Linux == nil || spec.Linux.Resources == nil {
 		return nil
 	}
-	r := spec.Linux.Resources
-	if m := r.Memory; m != nil {
-		rest := *m
-		rest.Limit = nil
-		if rest != (specs.LinuxMemory{}) {
-			return fmt.Errorf("linux.resources.memory: only limit is supported")
-		}
-	}
-	if c := r.CPU; c != nil {
-		rest := *c
-		rest.Shares, rest.Quota, rest.Period = nil, nil, nil
-		if rest != (specs.LinuxCPU{}) {
-			return fmt.Errorf("linux.resources.cpu: only shares, quota and period are supported")
-		}
-	}
-	return refuse([]given{
-		// Every bundle denies all devices; apps have the pod's few.
-		{"linux.resources.devices", slices.ContainsFunc(r.Devices, func(d specs.LinuxDeviceCgroup) bool { return d.Allow })},
-		{"linux.resources.blockIO", r.BlockIO != nil},
-		{"linux.resources.hugepageLimits", len(r.HugepageLimits) > 0},
-		{"linux.resources.network", r.Network != nil},
-		{"linux.resources.rdma", len(r.Rdma) > 0},
-		{"linux.resources.unified", len(r.Unified) > 0},
-	})
+	return checkResources(spec.Linux.Resources)
 }
 
 // refusedMounts allows binds, and the file systems that every app gets.

@@ -23,11 +23,44 @@ func TestWhatNoStageAppliesIsRefusedByName(t *testing.T) {
 		"linux.resources.devices": func(s *appspec.Spec) {
 			s.Linux.Resources = &appspec.Resources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}, {Allow: true}}}
 		},
-		"linux.resources.memory": func(s *appspec.Spec) {
+		"linux.resources.memory.swappiness": func(s *appspec.Spec) {
+			s.Linux.Resources = &appspec.Resources{Memory: &specs.LinuxMemory{Swappiness: ptr(uint64(1))}}
+		},
+		"linux.resources.memory.swap": func(s *appspec.Spec) {
+			s.Linux.Resources = &appspec.Resources{Memory: &specs.LinuxMemory{Limit: ptr(int64(5)), Swap: ptr(int64(4))}}
+		},
+		"linux.resources.memory.swap without a limit": func(s *appspec.Spec) {
 			s.Linux.Resources = &appspec.Resources{Memory: &specs.LinuxMemory{Swap: ptr(int64(1))}}
 		},
-		"linux.resources.cpu": func(s *appspec.Spec) {
-			s.Linux.Resources = &appspec.Resources{CPU: &specs.LinuxCPU{Cpus: "0"}}
+		"linux.resources.cpu.realtimeRuntime": func(s *appspec.Spec) {
+			s.Linux.Resources = &appspec.Resources{CPU: &specs.LinuxCPU{RealtimeRuntime: ptr(int64(5))}}
+		},
+		"linux.resources.cpu.cpus": func(s *appspec.Spec) {
+			s.Linux.Resources = &appspec.Resources{CPU: &specs.LinuxCPU{Cpus: "0\nExecStart=/x"}}
+		},
+		"linux.resources.cpu.period": func(s *appspec.Spec) {
+			s.Linux.Resources = &appspec.Resources{CPU: &specs.LinuxCPU{Period: ptr(uint64(5))}}
+		},
+		"linux.resources.pids.limit": func(s *appspec.Spec) {
+			s.Linux.Resources = &appspec.Resources{Pids: &specs.LinuxPids{Limit: ptr(int64(1 << 40))}}
+		},
+		"linux.resources.blockIO.weight": func(s *appspec.Spec) {
+			s.Linux.Resources = &appspec.Resources{BlockIO: &specs.LinuxBlockIO{Weight: ptr(uint16(5))}}
+		},
+		"linux.resources.blockIO.weightDevice": func(s *appspec.Spec) {
+			s.Linux.Resources = &appspec.Resources{BlockIO: &specs.LinuxBlockIO{WeightDevice: make([]specs.LinuxWeightDevice, 1)}}
+		},
+		"linux.resources.blockIO.throttleReadBpsDevice[0]": func(s *appspec.Spec) {
+			s.Linux.Resources = &appspec.Resources{BlockIO: &specs.LinuxBlockIO{ThrottleReadBpsDevice: make([]specs.LinuxThrottleDevice, 1)}}
+		},
+		"linux.resources.hugepageLimits": func(s *appspec.Spec) {
+			s.Linux.Resources = &appspec.Resources{HugepageLimits: make([]specs.LinuxHugepageLimit, 1)}
+		},
+		"linux.resources.unified: memory.oom.group": func(s *appspec.Spec) {
+			s.Linux.Resources = &appspec.Resources{Unified: map[string]string{"memory.oom.group": "1"}}
+		},
+		"linux.resources.unified: memory.max": func(s *appspec.Spec) {
+			s.Linux.Resources = &appspec.Resources{Unified: map[string]string{"memory.max": "1\nExecStart=/x"}}
 		},
 		"mounts[6]": func(s *appspec.Spec) { s.Mounts = append(s.Mounts, appspec.Mount{Destination: "/tmp", Type: "tmpfs"}) },
 	} {

@@ -134,6 +134,15 @@ func (a *App) setCPUShares(shares uint64) error {
 	return nil
 }
 
+func (a *App) setPids(limit int64) error {
+	// The kernel's own maximum (pid_max, proc(5)).
+	if limit < 1 || limit > 1<<22 {
+		return fmt.Errorf("limit of %d processes is not 1 to %d", limit, 1<<22)
+	}
+	a.resources().Pids = &specs.LinuxPids{Limit: &limit}
+	return nil
+}
+
 func (a *App) setOOMScoreAdj(adj int) error {
 	if adj < -1000 || adj > 1000 {
 		return fmt.Errorf("OOM score adjustment of %d is not -1000 to 1000", adj)

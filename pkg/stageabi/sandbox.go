@@ -27,6 +27,8 @@ type Sandbox struct {
 	Stage1     Stage1     `json:"stage1"`
 	// Insecure has protections of the pod that the user has left out.
 	Insecure Insecure `json:"insecure,omitzero"`
+	// Resources bound all apps together: the runtime-spec's linux.resources.
+	Resources json.RawMessage `json:"resources,omitempty"`
 }
 
 // Insecure says what a stage1 is not to do, though it usually does. What apps may have of

@@ -87,6 +87,9 @@ func syncFS(dir string) (err error) {
 // fill writes everything below the pod's directory.
 func (r Request) fill(ctx context.Context, p *pod.Pod, apps []app, manifest *podmanifest.Manifest) (err error) {
 	s := r.sandbox(p.UUID)
+	if s.Resources, err = r.resources(manifest); err != nil {
+		return err
+	}
 	// Until the pod's reference to the images is written, none may be removed.
 	lock, err := r.Images.RLock()
 	if err != nil {
@@ -137,6 +140,18 @@ func (r Request) sandbox(uuid pod.UUID) stageabi.Sandbox {
 		s.Log = stageabi.LogAuto
 	}
 	return s
+}
+
+// resources are what bounds all apps together.
+func (r Request) resources(manifest *podmanifest.Manifest) (json.RawMessage, error) {
+	var isolators []byte
+	if len(manifest.Isolators) > 0 {
+		var err error
+		if isolators, err = json.Marshal(manifest.Isolators); err != nil {
+			return nil, err
+		}
+	}
+	return appspec.PodResources(isolators, r.Pod.Limits)
 }
 
 // WriteSandbox writes a pod's description into its directory.

@@ -52,7 +52,9 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	// A broken pipe ends a program, as it does everywhere but under systemd.
 	setDefault("IgnoreSIGPIPE", "no")
 	identity(f, proc)
-	limits(f, a.Spec)
+	if err := limits(f, a.Spec); err != nil {
+		return nil, err
+	}
 	output(f, p.Log, a.Name)
 
 	c := newCommand(p, a, set)
@@ -159,49 +161,28 @@ func identity(f *unitfile.File, proc *appspec.Process) {
 	}
 }
 
-func limits(f *unitfile.File, spec *appspec.Spec) {
+func limits(f *unitfile.File, spec *appspec.Spec) error {
 	for _, r := range spec.Process.Rlimits {
 		f.Set("Limit"+strings.TrimPrefix(r.Type, "RLIMIT_"), rlimit(r.Soft)+":"+rlimit(r.Hard))
 	}
 	if adj := spec.Process.OOMScoreAdj; adj != nil {
 		f.Set("OOMScoreAdjust", strconv.Itoa(*adj))
 	}
-	if spec.Linux == nil || spec.Linux.Resources == nil {
-		return
+	if spec.Linux == nil {
+		return nil
 	}
-	// Numbers below 1 are the runtime-spec's ways of saying that there is no limit.
-	if m := spec.Linux.Resources.Memory; m != nil && m.Limit != nil && *m.Limit > 0 {
-		f.Set("MemoryMax", strconv.FormatInt(*m.Limit, 10))
-	}
-	if c := spec.Linux.Resources.CPU; c != nil {
-		cpu(f, c)
-	}
-	if p := spec.Linux.Resources.Pids; p != nil && p.Limit != nil && *p.Limit > 0 {
-		f.Set("TasksMax", strconv.FormatInt(*p.Limit, 10))
-	}
+	return resources(f, spec.Linux.Resources)
 }
 
-// cpu sets what an app has of the processors.
-func cpu(f *unitfile.File, c *appspec.CPU) {
-	if c.Quota != nil && *c.Quota > 0 {
-		period := float64(defaultPeriodMicros)
-		if c.Period != nil && *c.Period > 0 {
-			period = float64(*c.Period)
-		}
-		// Two digits are what systemd reads.
-		percent := max(float64(*c.Quota)*100/period, 0.01)
-		f.SetRaw("CPUQuota", strconv.FormatFloat(percent, 'f', 2, 64)+"%")
+// resources sets what the pod's systemd holds a unit's processes to, where it has
+// the control groups to itself.
+func resources(f *unitfile.File, r *appspec.Resources) error {
+	props, err := appspec.ResourceDirectives(r)
+	for _, p := range props {
+		f.SetRaw(p.Name, p.Value)
 	}
-	if c.Shares != nil && *c.Shares > 0 {
-		// The scale of shares, 2 to 262144, on that of weights, 1 to 10000, as
-		// runtimes do it for cgroup v2.
-		shares := min(max(*c.Shares, 2), 262144)
-		f.Set("CPUWeight", strconv.FormatUint(1+(shares-2)*9999/262142, 10))
-	}
+	return err
 }
-
-// defaultPeriodMicros is the kernel's period for a quota without one.
-const defaultPeriodMicros = 100_000
 
 func rlimit(v uint64) string {
 	if v == ^uint64(0) {

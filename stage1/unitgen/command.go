@@ -26,6 +26,10 @@ var helperCapabilities = []string{"CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CA
 // innerExecPath is where exec is bound to in an app's root that systemd enters.
 const innerExecPath = "/.raket/exec"
 
+// innerGroupsPath and a controller's name are where the app's control groups are
+// joined in such a root.
+const innerGroupsPath = "/.raket/group-"
+
 func newCommand(p Pod, a App, set map[string]bool) command {
 	c := command{systemdRoot: needsSystemdRoot(set)}
 	proc := a.Spec.Process
@@ -46,6 +50,9 @@ func newCommand(p Pod, a App, set map[string]bool) command {
 			args = append(args, "-n")
 		}
 	}
+	for _, g := range a.Groups {
+		args = append(args, "-g", c.groupPath(a, g))
+	}
 	if proc.Cwd != "" && proc.Cwd != "/" {
 		args = append(args, "-w", proc.Cwd)
 	}
@@ -64,6 +71,18 @@ func newCommand(p Pod, a App, set map[string]bool) command {
 	}
 	c.prefix = append(args, "--")
 	return c
+}
+
+// groupPath is the file by which exec joins a control group of the app's.
+func (c command) groupPath(a App, controller string) string {
+	if c.systemdRoot {
+		return innerGroupsPath + controller
+	}
+	return groupFile(a, controller)
+}
+
+func groupFile(a App, controller string) string {
+	return GroupsPath + "/" + controller + "/" + a.Name + "/tasks"
 }
 
 // journalArgs tell exec to introduce itself to journald.
@@ -124,6 +143,9 @@ func rootDirectives(f *unitfile.File, p Pod, a App, set map[string]bool) {
 	f.Path("RootDirectory", AppsPath+"/"+a.Name+"/rootfs")
 	f.Set("MountAPIVFS", "yes")
 	f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: ExecPath, Target: innerExecPath})
+	for _, g := range a.Groups {
+		f.Bind("BindPaths", unitfile.Bind{Source: groupFile(a, g), Target: innerGroupsPath + g})
+	}
 	if !set["ProtectKernelTunables"] && !p.OpenPaths {
 		f.Set("ProtectKernelTunables", "yes")
 	}

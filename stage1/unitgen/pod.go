@@ -14,6 +14,7 @@ const (
 	AppsPath    = "/raket/apps"
 	LogsPath    = "/raket/logs"
 	StreamsPath = "/raket/fd" // the descriptors of the process that is the pod
+	GroupsPath  = "/raket/groups"
 )
 
 // Pod is what units are generated from.
@@ -23,6 +24,8 @@ type Pod struct {
 	Apps       []App
 	// OpenPaths leaves the kernel's files in /proc and /sys as the kernel has them.
 	OpenPaths bool
+	// Resources bound all apps together; nil for none.
+	Resources *appspec.Resources
 }
 
 // Log says where the output of the apps goes.
@@ -38,6 +41,9 @@ type App struct {
 	Name  string
 	Image string // for people
 	Spec  *appspec.Spec
+	// Groups are controllers of legacy control group hierarchies: the app joins
+	// GroupsPath/CONTROLLER/NAME of each.
+	Groups []string
 }
 
 // Generate returns the unit files of a pod by their names.
@@ -61,6 +67,17 @@ func Generate(p Pod) (map[string][]byte, error) {
 			return nil, err
 		}
 		names = append(names, unitName(a.Name))
+	}
+	if p.Resources != nil {
+		slice := newUnit("Apps")
+		slice.Section("Slice")
+		if err := resources(slice, p.Resources); err != nil {
+			return nil, err
+		}
+		// All apps are in it, and nothing else.
+		if err := add("system.slice", slice); err != nil {
+			return nil, err
+		}
 	}
 	for name, f := range frame(p, names) {
 		if err := add(name, f); err != nil {

@@ -49,7 +49,7 @@ type flag struct {
 // alphabetical order.
 func Flags(v Verb) []Flag {
 	var fs []Flag
-	for _, f := range slices.Concat(podFlags(), runFlags(), appFlags()) {
+	for _, f := range slices.Concat(podFlags(), runFlags(), appFlags(), limitFlags()) {
 		if f.Hidden || v == Prepare && f.Scope == ForRun {
 			continue
 		}
@@ -82,6 +82,9 @@ func newFlags(opts Options) map[string]flag {
 		}
 		flags[f.Name] = f
 	}
+	for _, f := range limitFlags() {
+		flags[f.Name] = f
+	}
 	for name, why := range refused() {
 		flags[name] = flag{Flag: Flag{Name: name}, refusal: why}
 	}
@@ -100,11 +103,8 @@ func newFlags(opts Options) map[string]flag {
 // do about it. The table in docs/rkt-features.md follows this one.
 func refused() map[string]string {
 	return map[string]string{
-		"cpu":             "set the unit's own directive, as --property=CPUQuota=50%",
-		"cpu-shares":      "set the unit's own directive, as --property=CPUWeight=200",
 		"interactive":     "use raket enter in a running pod",
 		"mds-register":    "there is no metadata service",
-		"memory":          "set the unit's own directive, as --property=MemoryMax=256M",
 		"no-store":        "every image goes through the store; use --pull-policy=update to fetch anew",
 		"port":            "with --net=host an app's ports are the host's, with --net=none there are none to publish",
 		"private-users":   "pods share the host's user namespace",

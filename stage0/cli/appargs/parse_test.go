@@ -92,6 +92,18 @@ func TestParse(t *testing.T) {
 				StopSignal: "QUIT", StopTimeout: ptr(90 * time.Second),
 			}}}},
 		},
+		"a limit means all apps together before an image and the app behind one": {
+			[]string{"--memory=1Gi", "--cpu=1.5", "a", "--memory=256M", "--cpu=500m", "--cpu-shares=512", "--pids=20", "b"},
+			Pod{
+				Limits: appspec.Limits{MemoryBytes: ptr(int64(1 << 30)), CPUMillis: ptr(int64(1500))},
+				Apps: []App{
+					{Image: "a", Override: appspec.Override{Limits: appspec.Limits{
+						MemoryBytes: ptr(int64(256_000_000)), CPUMillis: ptr(int64(500)), CPUShares: ptr(uint64(512)), Pids: ptr(int64(20)),
+					}}},
+					{Image: "b"},
+				},
+			},
+		},
 		"an empty list of capabilities keeps none": {
 			[]string{"a", "--caps-retain="},
 			Pod{Apps: []App{{Image: "a", Override: appspec.Override{CapsRetain: []string{}}}}},

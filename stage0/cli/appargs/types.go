@@ -32,6 +32,8 @@ type Pod struct {
 	// Log is "", "auto", "journal", "file", "console" or "none".
 	Log   string
 	Quiet bool
+	// Limits bound all apps together; those of one app are in its Override.
+	Limits appspec.Limits
 	// UUIDFile is the path to which the pod's UUID is written.
 	UUIDFile string
 	Run      RunOptions

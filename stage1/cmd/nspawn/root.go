@@ -50,6 +50,9 @@ func (p *pod) makeRoot() error {
 	if err := p.mountHost(); err != nil {
 		return err
 	}
+	if err := p.mountGroups(); err != nil {
+		return err
+	}
 	return p.mountApps()
 }
 
@@ -73,9 +76,13 @@ func (p *pod) writeRoot() error {
 }
 
 func (p *pod) writeUnits() error {
-	in := unitgen.Pod{ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths}
+	in := unitgen.Pod{ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths, Resources: p.limits.pod}
 	for i, a := range p.sandbox.Apps {
-		in.Apps = append(in.Apps, unitgen.App{Name: a.Name, Image: a.Image, Spec: p.specs[i]})
+		app := unitgen.App{Name: a.Name, Image: a.Image, Spec: p.specs[i]}
+		if len(p.limits.groups) > 0 {
+			app.Groups = p.limits.apps[i]
+		}
+		in.Apps = append(in.Apps, app)
 	}
 	units, err := unitgen.Generate(in)
 	if err != nil {

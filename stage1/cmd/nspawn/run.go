@@ -48,6 +48,9 @@ func runPod(args []string) error {
 	if err := p.enterGroup(); err != nil {
 		return err
 	}
+	if err := p.limit(); err != nil {
+		return err
+	}
 	if p.log.Mode == stageabi.LogJournal {
 		if p.log.HostUnit, err = cgroup.Unit(); err != nil {
 			return err
@@ -85,6 +88,7 @@ type pod struct {
 	sandbox stageabi.Sandbox
 	specs   []*appspec.Spec // in the order of sandbox.Apps
 	log     unitgen.Log
+	limits  limits
 }
 
 func load(uuid string, mode stageabi.LogMode) (*pod, error) {

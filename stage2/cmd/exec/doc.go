@@ -5,7 +5,7 @@
 //
 // Usage:
 //
-//	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r] [-o]] [-w DIR] [-n] [-e NAME=VALUE]... [-b MASK] [-a MASK] -- PROGRAM [ARG]...
+//	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r] [-o]] [-w DIR] [-n] [-e NAME=VALUE]... [-g FILE]... [-b MASK] [-a MASK] -- PROGRAM [ARG]...
 //	exec [-h IDENTIFIER -u UNIT] -s APP
 //	exec -k -- INIT [ARG]...
 //
@@ -21,6 +21,8 @@
 //	-w      change the working directory, after the root
 //	-n      the app speaks to its service manager: carry the notify socket along
 //	-e      add NAME=VALUE to the environment, which no unit could hold
+//	-g      join the control group whose file "tasks" this is, seen from before the
+//	        root is entered
 //	-b      capabilities to keep in the bounding set, a hexadecimal mask
 //	-a      capabilities to keep in the ambient set, a hexadecimal mask
 //	-s      do not start anything: record how the app ended, and say so if it

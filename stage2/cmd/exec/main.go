@@ -79,6 +79,11 @@ func setUp(o options) error {
 			return wrap("become root for the mounts", err)
 		}
 	}
+	for _, g := range o.groups {
+		if err := join(g); err != nil {
+			return wrap("join the control group "+g, err)
+		}
+	}
 	if o.root != "" {
 		if err := enterRoot(o); err != nil {
 			return err

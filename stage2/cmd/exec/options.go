@@ -16,9 +16,10 @@ type options struct {
 	bounding   uint64 // capabilities kept
 	ambient    uint64
 	env        []string
-	record     string // app whose end is recorded; nothing is executed
-	withParent bool   // the kernel kills the program when its parent dies
-	inApp      bool   // of record: systemd has entered the app's root
+	groups     []string // files by which the app's control groups are joined
+	record     string   // app whose end is recorded; nothing is executed
+	withParent bool     // the kernel kills the program when its parent dies
+	inApp      bool     // of record: systemd has entered the app's root
 }
 
 // allCapabilities leaves the sets as they are.
@@ -62,6 +63,10 @@ func parse(args []string) (options, []string, error) {
 			var e string
 			e, err = value()
 			o.env = append(o.env, e)
+		case "-g":
+			var g string
+			g, err = value()
+			o.groups = append(o.groups, g)
 		case "-s":
 			o.record, err = value()
 		case "-p":

@@ -49,6 +49,8 @@ func openPodRoot(inApp bool) (int, error) {
 //	status=7             the exit status or, of killed and dumped, the signal's name
 //	started=1700000000.000000000
 //	finished=1700000001.000000000
+//	oom-kills=1          of a control group of the legacy hierarchy: how often the
+//	                     kernel has killed in it
 func record(root int, app string) error {
 	// Names with dots are this directory's own.
 	if strings.ContainsAny(app, "/.\n") {
@@ -64,7 +66,13 @@ func record(root int, app string) error {
 			b.WriteString(k + "=" + v + "\n")
 		}
 	}
-	line("result", os.Getenv("SERVICE_RESULT"))
+	result := os.Getenv("SERVICE_RESULT")
+	// On the unified hierarchy systemd finds this out itself.
+	kills := oomKills(root, app)
+	if kills != "" && kills != lastOOMKills(root, app) && result != "success" {
+		result = "oom-kill"
+	}
+	line("result", result)
 	line("code", os.Getenv("EXIT_CODE"))
 	line("status", os.Getenv("EXIT_STATUS"))
 	// systemd makes this link at the start of each run of the unit.
@@ -73,10 +81,11 @@ func record(root int, app string) error {
 		line("started", stamp(st.Mtim))
 	}
 	line("finished", stamp(now))
+	line("oom-kills", kills)
 	if err := replace(root, app, b.String()); err != nil {
 		return err
 	}
-	if msg := complaint(app, os.Getenv("SERVICE_RESULT"), os.Getenv("EXIT_CODE"), os.Getenv("EXIT_STATUS")); msg != "" {
+	if msg := complaint(app, result, os.Getenv("EXIT_CODE"), os.Getenv("EXIT_STATUS")); msg != "" {
 		_, _ = unix.Write(2, []byte("raket: "+msg+"\n"))
 	}
 	return nil

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/cgroup"
+	"github.com/raket/raket/pkg/sd"
+	"github.com/raket/raket/stage1/unitgen"
+)
+
+// limits are what the pod and its apps are held to, and by whom: on the unified
+// hierarchy by the pod's systemd, on the legacy ones by groups of the host's
+// (docs/adr/0012-limits.md).
+type limits struct {
+	pod *appspec.Resources
+	// groups are, of the legacy hierarchies, the pod's directory by controller.
+	groups map[string]string
+	// apps are the controllers of each app, in the order of sandbox.Apps.
+	apps [][]string
+}
+
+// limit finds out how the limits can be kept, and makes what that takes on the
+// host. A limit that cannot be is an error: nobody would know.
+func (p *pod) limit() error {
+	r, err := appspec.ParseResources(p.sandbox.Resources)
+	if err != nil {
+		return fmt.Errorf("the pod's %w", err)
+	}
+	p.limits.pod = r
+	for i, a := range p.sandbox.Apps {
+		if ignored := p.specs[i].Annotations[appspec.AnnotationIgnoredIsolators]; ignored != "" {
+			fmt.Fprintf(os.Stderr, "raket: app %s: not limited as its image asks, by %s\n", a.Name, ignored)
+		}
+	}
+	if cgroup.Unified() {
+		return p.checkControllers()
+	}
+	return p.makeGroups()
+}
+
+func (p *pod) resources(i int) *appspec.Resources {
+	if l := p.specs[i].Linux; l != nil {
+		return l.Resources
+	}
+	return nil
+}
+
+// checkControllers sees to it that the pod's systemd has what the limits take.
+func (p *pod) checkControllers() error {
+	g, err := cgroup.Current()
+	if err != nil {
+		return err
+	}
+	have, err := g.Controllers()
+	if err != nil {
+		return err
+	}
+	check := func(who string, r *appspec.Resources) error {
+		for _, c := range appspec.Controllers(r) {
+			if !slices.Contains(have, c) {
+				return fmt.Errorf("%s has a limit that nobody would keep: the pod's control group has no controller %s (Delegate=yes in the pod's unit gives it what the host has)", who, c)
+			}
+		}
+		return nil
+	}
+	if err := check("the pod", p.limits.pod); err != nil {
+		return err
+	}
+	for i, a := range p.sandbox.Apps {
+		if err := check("app "+a.Name, p.resources(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeGroups makes the groups of the legacy hierarchies: in each that a limit
+// needs, one for the pod and in it one for each app. Nothing is in the pod's own
+// group; it bounds those below it.
+func (p *pod) makeGroups() error {
+	whole, err := appspec.LegacyFiles(p.limits.pod)
+	if err != nil {
+		return fmt.Errorf("limit the pod: %w", err)
+	}
+	apps := make([][]appspec.GroupFile, len(p.specs))
+	p.limits.apps = make([][]string, len(p.specs))
+	var all []string
+	for i, a := range p.sandbox.Apps {
+		r, lost, err := appspec.LegacyResources(p.specs[i])
+		if err == nil {
+			apps[i], err = appspec.LegacyFiles(r)
+		}
+		if err != nil {
+			return fmt.Errorf("limit app %s: %w", a.Name, err)
+		}
+		if len(lost) > 0 {
+			fmt.Fprintf(os.Stderr, "raket: app %s: without effect on this host's control groups (cgroup v1): %s\n", a.Name, strings.Join(lost, ", "))
+		}
+		p.limits.apps[i] = controllers(whole, apps[i])
+		all = append(all, p.limits.apps[i]...)
+	}
+	slices.Sort(all)
+	if all = slices.Compact(all); len(all) == 0 {
+		return nil
+	}
+	if err := p.placeGroups(all); err != nil {
+		return fmt.Errorf("limit the pod: %w", err)
+	}
+	for _, c := range all {
+		if err := makeGroup(p.limits.groups[c], c, whole); err != nil {
+			return fmt.Errorf("limit the pod: %w", err)
+		}
+	}
+	for i, a := range p.sandbox.Apps {
+		for _, c := range p.limits.apps[i] {
+			dir := filepath.Join(p.limits.groups[c], a.Name)
+			err := makeGroup(dir, c, apps[i])
+			if err == nil {
+				// The app's own user, where systemd enters its root, has to enter the
+				// group; the helper's root has no rights over files of others.
+				tasks := filepath.Join(dir, "tasks")
+				err = errors.Join(os.Chown(tasks, int(p.specs[i].Process.User.UID), 0), os.Chmod(tasks, 0o664))
+			}
+			if err != nil {
+				return fmt.Errorf("limit app %s: %w", a.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// placeGroups decides where the pod's groups are, and notes it for gc before one
+// is made.
+func (p *pod) placeGroups(controllers []string) error {
+	l, err := cgroup.CurrentLegacy()
+	if err != nil {
+		return err
+	}
+	p.limits.groups = map[string]string{}
+	var note strings.Builder
+	for _, c := range controllers {
+		dir, err := l.Dir(c, "rkt-"+p.sandbox.UUID, sd.Booted())
+		if err != nil {
+			return err
+		}
+		p.limits.groups[c] = dir
+		note.WriteString(dir + "\n")
+	}
+	f, err := os.OpenFile(groupsFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(note.String())
+	return errors.Join(err, f.Close())
+}
+
+func makeGroup(dir, controller string, files []appspec.GroupFile) error {
+	if err := cgroup.Make(dir); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if f.Controller != controller {
+			continue
+		}
+		err := os.WriteFile(filepath.Join(dir, f.Name), []byte(f.Value), 0)
+		if f.IfThere && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("set %s to %s: %w", f.Name, f.Value, err)
+		}
+	}
+	return nil
+}
+
+// controllers are those of the files, sorted.
+func controllers(lists ...[]appspec.GroupFile) []string {
+	var names []string
+	for _, f := range slices.Concat(lists...) {
+		names = append(names, f.Controller)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// mountGroups brings the pod's groups into its root, one mount a hierarchy. Roots of
+// apps do not have them.
+func (p *pod) mountGroups() error {
+	for c, dir := range p.limits.groups {
+		target := filepath.Join(unitgen.GroupsPath, c)
+		if err := os.MkdirAll(filepath.Join(rootDir, target), 0o755); err != nil {
+			return err
+		}
+		if err := (bind{dir, target, false}).mount(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
