@@ -1,11 +1,16 @@
 package functional
 
 import (
+	"bytes"
+	"crypto/sha512"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ulikunitz/xz"
 
 	"github.com/raket/raket/tests/images"
 	"github.com/raket/raket/tests/site"
@@ -44,14 +49,46 @@ func TestImagesAreDiscovered(t *testing.T) {
 	t.Run("a name without an image", func(t *testing.T) {
 		p.refused(t, `fetch "images.example/nothing"…no such image`, "", "fetch", "--quiet", "images.example/nothing")
 	})
+	t.Run("a name without meta tags, and a compressed image", func(t *testing.T) {
+		plain := images.ShellACI("images.example/simple", "1.0.0", "echo simple")
+		plain.Uncompressed = true
+		file := filepath.Join(t.TempDir(), "simple.aci")
+		if err := errors.Join(plain.Write(file+".tar"), compressXZ(file+".tar", file), signer.Sign(t.Context(), file)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Publish(site.Image{Name: "images.example/simple", Version: "1.0.0", ACI: file, Signature: file + ".asc", Simple: true}); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.must(t, oneApp("images.example/simple:1.0.0,os=linux")...); got != "simple" {
+			t.Errorf("the app says %q", got)
+		}
+		// An image ID is of what is compressed.
+		raw, err := os.ReadFile(file + ".tar")
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := fmt.Sprintf("sha512-%x", sha512.Sum512(raw))
+		if got := p.must(t, "fetch", "--quiet", "--full", id[:20]); got != id {
+			t.Errorf("fetched is %s, want %s", got, id)
+		}
+		if got := p.must(t, oneApp(id[:16])...); got != "simple" {
+			t.Errorf("the app says %q", got)
+		}
+	})
+	t.Run("an image by its URL", func(t *testing.T) {
+		at := publish(t, s, "images.example/url", "echo url", signer)
+		if got := p.must(t, oneApp("https://images.example"+at.ACI)...); got != "url" {
+			t.Errorf("the app says %q", got)
+		}
+	})
 	t.Run("a name with the wrong label", func(t *testing.T) {
 		p.refused(t, "images.example/labels:2.0.0…no such image", "", "fetch", "--quiet", "images.example/labels:2.0.0")
 	})
 	t.Run("a page that leads to another's image", func(t *testing.T) {
 		at := publish(t, s, "images.example/mine", "echo hi", signer)
-		publish(t, s, "pages.example/yours", "echo hi", signer)
-		s.Put("/images/yours-1.0.0-linux-amd64.aci", site.File{Redirect: "https://images.example" + at.ACI})
-		s.Put("/images/yours-1.0.0-linux-amd64.aci.asc", site.File{Redirect: "https://images.example" + at.Signature})
+		yours := publish(t, s, "pages.example/yours", "echo hi", signer)
+		s.Put(yours.ACI, site.File{Redirect: "https://images.example" + at.ACI})
+		s.Put(yours.Signature, site.File{Redirect: "https://images.example" + at.Signature})
 		p.refused(t, `not the one asked for…"images.example/mine"`, "", "fetch", "--quiet", "pages.example/yours:1.0.0")
 	})
 	t.Run("what a site says of caches", func(t *testing.T) {
@@ -136,6 +173,21 @@ func TestImagesAreDiscovered(t *testing.T) {
 	})
 }
 
+// compressXZ compresses a file.
+func compressXZ(from, to string) error {
+	raw, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	w, err := xz.NewWriter(&out)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(raw)
+	return errors.Join(err, w.Close(), os.WriteFile(to, out.Bytes(), 0o644))
+}
+
 // killFetch kills a fetch with SIGKILL when a file of the data directory has grown beyond a
 // size.
 func (p *pods) killFetch(t *testing.T, file string, bytes int, image string) {
@@ -155,7 +207,7 @@ func TestACIsStandOnOthers(t *testing.T) {
 	s := p.newSite(t, ca, "images.example")
 	signer, pubkey := p.newSigner(t)
 	p.trust(t, pubkey)
-	put := func(name, manifest string, files ...images.Entry) {
+	put := func(name, manifest string, files ...images.Entry) site.Published {
 		t.Helper()
 		entries := []images.Entry{images.File("manifest", fmt.Sprintf(manifest, "images.example/"+name), 0o644), images.Dir("rootfs", 0o755)}
 		for _, e := range files {
@@ -173,9 +225,11 @@ func TestACIsStandOnOthers(t *testing.T) {
 		if err := signer.Sign(t.Context(), file); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Publish(site.Image{Name: "images.example/" + name, ACI: file, Signature: file + ".asc"}); err != nil {
+		at, err := s.Publish(site.Image{Name: "images.example/" + name, ACI: file, Signature: file + ".asc"})
+		if err != nil {
 			t.Fatal(err)
 		}
+		return at
 	}
 	const head = `{"acKind": "ImageManifest", "acVersion": "0.8.11", "name": "%s"`
 	put("base", head+`}`, append(images.BusyboxFiles(), images.Dir("data", 0o755), images.File("data/a", "base a", 0o644), images.File("data/b", "base b", 0o644))...)
@@ -190,8 +244,7 @@ func TestACIsStandOnOthers(t *testing.T) {
 	p.refused(t, "in use: image sha512-…(images.example/middle:latest) depends on it", "", "image", "rm", "--all-names", "images.example/base")
 
 	// Each image of the stack needs a signature of its own.
-	put("bottom", head+`}`, images.BusyboxFiles()...)
-	s.Remove("/images/bottom-latest-linux-amd64.aci.asc")
+	s.Remove(put("bottom", head+`}`, images.BusyboxFiles()...).Signature)
 	put("above", head+`, "dependencies": [{"imageName": "images.example/bottom"}], "app": {"exec": ["/bin/true"], "user": "0", "group": "0"}}`)
 	r := p.raket(t, oneApp("images.example/above")...)
 	expectRefusal(t, r.Code, r.Stderr, `"images.example/above" depends on "images.example/bottom"`)

@@ -36,6 +36,10 @@ func TestAPrivateRegistry(t *testing.T) {
 	p.refused(t, r.Addr+"…certificate signed by unknown authority", "put the certificate of its authority into "+certs+"/ca.crt", again...)
 	loose := append(again, "--insecure-options=tls")
 	p.refused(t, "401 Unauthorized", `skopeo login `+r.Addr, loose...)
+	t.Run("any certificate is taken where the configuration says so", func(t *testing.T) {
+		p.configure(t, map[string]string{"/etc/raket/registries.conf": "[[registry]]\nlocation = \"" + r.Addr + "\"\ninsecure = true\n"})
+		p.refused(t, "401 Unauthorized", "skopeo login "+r.Addr, again...)
+	})
 	p.configure(t, map[string]string{certs + "/ca.crt": string(r.Authority.PEM())})
 	p.refused(t, "fetch "+`"`+name+`"`+"…401 Unauthorized…UNAUTHORIZED", `log in with "skopeo login `+r.Addr+`"`, again...)
 

@@ -207,7 +207,7 @@ func TestSignaturesOfFiles(t *testing.T) {
 		id := p.must(t, "fetch", "--quiet", "--insecure-options=image", file)
 		runs(t, "none", oneApp(id)...)
 		runs(t, "none", oneApp("images.example/none")...)
-		if got := p.must(t, "image", "list", "--no-legend", "--fields=name,signature"); !inOrder(got, "images.example/none…") {
+		if got := p.must(t, "image", "list", "--no-legend", "--fields=name,signature"); !inOrder(got, "images.example/none…override") {
 			t.Errorf("listed is %q", got)
 		}
 		p.refused(t, "no signature", "--insecure-options=image", oneApp(file)...)
