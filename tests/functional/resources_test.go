@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/raket/raket/tests/testhost"
 )
 
-// limitedPaths lists the pod's control groups in the hierarchies that raket makes some in.
+// groupsOf lists the pod's control groups in the hierarchies that raket makes some in.
 const groupsOf = `find /sys/fs/cgroup -type d -name '*%s*' -not -path '/sys/fs/cgroup/systemd/*' -not -path '/sys/fs/cgroup/unified/*' 2>/dev/null | sort`
 
 // legacy skips t where the host's pods keep limits by themselves.
@@ -49,6 +51,16 @@ func TestMemoryLimits(t *testing.T) {
 				t.Errorf("ended with %d, complained %q; want %d and %q", r.Code, r.Stderr, tt.code, tt.complaint)
 			}
 		})
+	}
+}
+
+func TestTheHostsUnitBoundsAllApps(t *testing.T) {
+	p := newPods(t)
+	unit := p.unitOf(t, testhost.BinDir+"/raket", []string{"MemoryMax=64M"}, []string{"--memory=1Gi"},
+		app{script: "exec " + hog(150), flags: []string{"--memory=512M"}})
+	p.Run(t, "systemctl start "+unit+"; while systemctl is-active --quiet "+unit+"; do :; done")
+	if status := p.show(t, unit, "ExecMainStatus"); status != "137" {
+		t.Errorf("the pod ended with %s", status)
 	}
 }
 

@@ -42,6 +42,9 @@ func runPod(args []string) (int, error) {
 	if err := supported(spec); err != nil {
 		return 0, err
 	}
+	if l := spec.Linux; len(s.Resources) > 0 || l != nil && len(appspec.Controllers(l.Resources)) > 0 {
+		fmt.Fprintf(os.Stderr, "raket: app %s: fly keeps no limits of memory, CPUs or processes\n", a.Name)
+	}
 	dir, err := os.Getwd()
 	if err != nil {
 		return 0, err
