@@ -71,6 +71,8 @@ func fetchRef(ctx context.Context, ref image.Ref, p platform, opts Options) (ima
 		case err == nil && p.matches(img.OS, img.Arch):
 			if refused = opts.accept(ref, img); !mayBeSigned(refused) {
 				opts.note(progress.Present, "")
+				// Who fetches it will use it. Where it can't be noted it is not.
+				_ = opts.Store.Touch(img)
 				return img, refused
 			}
 		case err != nil && !errors.Is(err, imagestore.ErrNotFound):

@@ -161,7 +161,8 @@ func (c *checker) payload(raw []byte, typ simplesigning.Type, r requirement) (si
 		return payload, fmt.Errorf("it is for another image, %s", short(payload.Digest))
 	}
 	if err := r.identity.Check(c.subject.Ref, payload.Identity); err != nil {
-		return payload, identityError{err, typ, r.identity.Rule()}
+		bare := payload.Identity == c.subject.Ref.Registry+"/"+c.subject.Ref.Repository
+		return payload, identityError{err, bare && typ == simplesigning.Cosign && r.identity.Rule() == simplesigning.MatchRepoDigestOrExact}
 	}
 	return payload, nil
 }
@@ -169,12 +170,12 @@ func (c *checker) payload(raw []byte, typ simplesigning.Type, r requirement) (si
 // identityError is a good signature of the image, under another name.
 type identityError struct {
 	error
-	typ  simplesigning.Type
-	rule simplesigning.Rule
+	// untagged says that cosign signed the repository, as it does by default.
+	untagged bool
 }
 
 func (e identityError) Hint() string {
-	if e.typ == simplesigning.Cosign && e.rule == simplesigning.MatchRepoDigestOrExact {
+	if e.untagged {
 		return `cosign signs a repository without a tag; to accept that: "signedIdentity": {"type": "matchRepository"}`
 	}
 	return "which names a signature may have is said by signedIdentity in that file"
