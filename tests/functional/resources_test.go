@@ -1,6 +1,7 @@
 package functional
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -47,6 +48,53 @@ func TestMemoryLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := p.run(t, tt.pod, app{script: tt.script, flags: tt.flags})
+			if r.Code != tt.code || !strings.Contains(r.Stderr, tt.complaint) {
+				t.Errorf("ended with %d, complained %q; want %d and %q", r.Code, r.Stderr, tt.code, tt.complaint)
+			}
+		})
+	}
+}
+
+func TestIsolatorsOfAPodManifest(t *testing.T) {
+	p := newPods(t)
+	file := "/run/f-limits-uuid"
+	p.run(t, []string{"--uuid-file-save=" + file}, app{script: "true"})
+	manifest := decode[map[string]any](t, p.must(t, "cat-manifest", "--uuid-file="+file))
+	run := func(t *testing.T, pod []any, app map[string]any) testhost.Result {
+		t.Helper()
+		manifest["isolators"] = pod
+		apps, ok := manifest["apps"].([]any)
+		if !ok || len(apps) != 1 {
+			t.Fatalf("the manifest is %v", manifest)
+		}
+		app["exec"], app["user"], app["group"] = []string{"/bin/dd", "if=/dev/zero", "of=/dev/null", "bs=40M", "count=1"}, "0", "0"
+		if first, ok := apps[0].(map[string]any); ok {
+			first["app"] = app
+		}
+		text, err := json.Marshal(manifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.WriteFile(t, "/run/f-limits-manifest", string(text), 0o644)
+		return p.raket(t, "run", "--quiet", "--pod-manifest=/run/f-limits-manifest")
+	}
+	isolator := func(name, limit string) any {
+		return map[string]any{"name": name, "value": map[string]any{"limit": limit, "default": name != "resource/memory" && name != "resource/cpu"}}
+	}
+	memory := isolator("resource/memory", "16M")
+	for name, tt := range map[string]struct {
+		pod, app  []any
+		code      int
+		complaint string
+	}{
+		"none":                    {},
+		"of the pod":              {pod: []any{memory}, code: 137, complaint: "(oom-kill)"},
+		"of the app":              {app: []any{memory}, code: 137, complaint: "(oom-kill)"},
+		"that cannot be kept":     {app: []any{isolator("resource/network-bandwidth", "1M")}, complaint: "not limited as its image asks, by resource/network-bandwidth"},
+		"one above what it takes": {app: []any{isolator("resource/memory", "80M"), isolator("resource/cpu", "500m")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := run(t, tt.pod, map[string]any{"isolators": tt.app})
 			if r.Code != tt.code || !strings.Contains(r.Stderr, tt.complaint) {
 				t.Errorf("ended with %d, complained %q; want %d and %q", r.Code, r.Stderr, tt.code, tt.complaint)
 			}
