@@ -68,6 +68,9 @@ type App struct {
 	CapsRetain []string
 	CapsRemove []string
 
+	// Filter makes the system call filter where Spec.Linux.Seccomp is nil.
+	Filter CallFilter
+
 	MountPoints []MountPoint
 	Ports       []Port
 

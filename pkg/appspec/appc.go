@@ -53,6 +53,7 @@ func FromAppc(manifest []byte) (*App, error) {
 		return nil, fmt.Errorf("image manifest: acKind: %q, want ImageManifest", img.ACKind)
 	}
 	a := New()
+	a.Filter.Kind = FilterKill
 	for _, an := range img.Annotations {
 		a.annotateFromImage(an.Name, an.Value)
 	}
@@ -67,6 +68,7 @@ func FromAppc(manifest []byte) (*App, error) {
 // FromAppcApp makes an app from an appc app section alone.
 func FromAppcApp(app []byte) (*App, error) {
 	a := New()
+	a.Filter.Kind = FilterKill
 	if err := a.SetAppc(app); err != nil {
 		return nil, err
 	}
@@ -80,9 +82,9 @@ func (a *App) SetAppc(section []byte) error {
 	if err := decode(section, &app); err != nil {
 		return fmt.Errorf("app: %w", err)
 	}
-	annotations := a.Spec.Annotations
+	annotations, filter := a.Spec.Annotations, a.Filter
 	*a = *New()
-	a.Spec.Annotations = annotations
+	a.Spec.Annotations, a.Filter = annotations, filter
 	switch {
 	case app.User == "":
 		return errors.New("app.user: is required")

@@ -56,7 +56,7 @@ func TestBadImagesAreRefusedWithTheFieldNamed(t *testing.T) {
 		"OOM score out of range":       {iso("os/linux/oom-score-adj", `1001`), "-1000 to 1000"},
 		"an endless memory limit":      {iso("resource/memory", `{"limit":"1e999999999"}`), "quantity"},
 		"an endless bandwidth":         {iso("resource/network-bandwidth", `{"default":true,"limit":"1e999999999"}`), "quantity"},
-		"a seccomp set we lack":        {iso("os/linux/seccomp-retain-set", `{"set":["@rkt/default-whitelist"]}`), "not supported"},
+		"a seccomp set we lack":        {iso("os/linux/seccomp-retain-set", `{"set":["@rkt/whitelist"]}`), "no set"},
 		"an unknown errno":             {iso("os/linux/seccomp-remove-set", `{"set":["reboot"],"errno":"ENOPE"}`), "errno"},
 		"a sysctl that climbs":         {iso("os/unix/sysctl", `{"net/../kernel/core_pattern":"|/evil"}`), "sysctl"},
 	} {

@@ -21,6 +21,6 @@
 //
 // Everything here is pure: files of the image come in as bytes or behind
 // functions of the caller. The package must not import other packages of this
-// module, and it is the importer of the runtime-spec types: the aliases here are
+// module but pkg/seccomp, and it is the importer of the runtime-spec types: the aliases here are
 // for the rest.
 package appspec

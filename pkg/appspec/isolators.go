@@ -4,9 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-
-	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 )
 
 type appcIsolator struct {
@@ -144,50 +141,7 @@ func (a *App) addSeccomp(iso appcIsolator) error {
 	case a.Spec.Linux.Seccomp != nil:
 		return fmt.Errorf("a second seccomp isolator")
 	}
-	retain := strings.HasSuffix(iso.Name, "retain-set")
-	// Termination by SIGSYS is appc's default.
-	action, ret := specs.ActKillProcess, (*uint)(nil)
-	if v.Errno != "" {
-		n, err := errnoNumber(v.Errno)
-		if err != nil {
-			return err
-		}
-		action, ret = specs.ActErrno, &n
-	}
-	var names []string
-	for _, s := range v.Set {
-		switch {
-		case s == "@appc.io/empty":
-		case s == "@appc.io/all" && retain:
-			return nil // everything is allowed: no filter at all
-		case strings.HasPrefix(s, "@"):
-			return fmt.Errorf("the set %s is not supported", s)
-		case strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || s == "":
-			return fmt.Errorf("system call %q is not a name", s)
-		default:
-			names = append(names, s)
-		}
-	}
-	filter := &Seccomp{DefaultAction: specs.ActAllow}
-	rule := specs.LinuxSyscall{Names: names, Action: action, ErrnoRet: ret}
-	if retain {
-		filter.DefaultAction, filter.DefaultErrnoRet = action, ret
-		rule.Action, rule.ErrnoRet = specs.ActAllow, nil
-	}
-	if len(names) > 0 {
-		filter.Syscalls = []specs.LinuxSyscall{rule}
-	}
-	a.Spec.Linux.Seccomp = filter
-	return nil
-}
-
-func errnoNumber(name string) (uint, error) {
-	for n := unix.Errno(1); n < 256; n++ {
-		if unix.ErrnoName(n) == name {
-			return uint(n), nil
-		}
-	}
-	return 0, fmt.Errorf("errno %q: no such error", name)
+	return a.setCalls(CallSet{Retain: strings.HasSuffix(iso.Name, "retain-set"), Errno: v.Errno, Names: v.Set})
 }
 
 func (a *App) addSELinux(value []byte) error {

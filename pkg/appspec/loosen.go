@@ -8,7 +8,7 @@ type Loose struct {
 	// Paths leaves the kernel's files in /proc and /sys as the kernel has them: none masked,
 	// none made read-only by raket.
 	Paths bool
-	// Seccomp drops the system call filter.
+	// Seccomp drops the system call filter, the default one too.
 	Seccomp bool
 }
 
@@ -22,6 +22,6 @@ func (a *App) Loosen(l Loose) {
 		a.Spec.Linux.MaskedPaths, a.Spec.Linux.ReadonlyPaths = nil, nil
 	}
 	if l.Seccomp {
-		a.Spec.Linux.Seccomp = nil
+		a.Spec.Linux.Seccomp, a.Filter = nil, CallFilter{}
 	}
 }

@@ -48,6 +48,7 @@ func FromOCI(config []byte) (*App, error) {
 		return nil, fmt.Errorf("image config: %w", err)
 	}
 	a, c := New(), img.Config
+	a.Filter.Kind = FilterDefault
 	a.Entrypoint, a.Cmd, a.User = c.Entrypoint, c.Cmd, c.User
 	p := a.Spec.Process
 	for _, kv := range c.Env {

@@ -35,6 +35,10 @@ type Override struct {
 	CapsRetain []string
 	CapsRemove []string
 
+	// Seccomp or Filter replaces the system call filter; not both.
+	Seccomp *CallSet
+	Filter  *CallFilter
+
 	NoNewPrivileges *bool
 	Rlimits         []Rlimit // each replaces the one of its type
 	OOMScoreAdj     *int     // -1000 to 1000
@@ -59,6 +63,9 @@ func (a *App) Apply(o Override) error {
 		return err
 	}
 	if err := a.applyLimits(o); err != nil {
+		return err
+	}
+	if err := a.applySeccomp(o); err != nil {
 		return err
 	}
 	return a.applyAnnotations(o)

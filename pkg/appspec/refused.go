@@ -11,7 +11,7 @@ import (
 // ACI that asks for protection, or for a place to run in, must not run without it
 // silently. docs/app-spec.md has the table.
 func Refused(spec *Spec) error {
-	for _, check := range []func(*Spec) error{refusedProcess, refusedHooks, refusedLinux, refusedResources, refusedMounts} {
+	for _, check := range []func(*Spec) error{refusedProcess, refusedHooks, refusedLinux, refusedSeccomp, refusedResources, refusedMounts} {
 		if err := check(spec); err != nil {
 			return err
 		}
@@ -81,7 +81,6 @@ func refusedLinux(spec *Spec) error {
 		{"linux.cgroupsPath", l.CgroupsPath != ""},
 		{"linux.devices", len(l.Devices) > 0},
 		{"linux.netDevices", len(l.NetDevices) > 0},
-		{"linux.seccomp", l.Seccomp != nil},
 		{"linux.rootfsPropagation", l.RootfsPropagation != "" && l.RootfsPropagation != "private" && l.RootfsPropagation != "rprivate"},
 		{"linux.mountLabel", l.MountLabel != ""},
 		{"linux.intelRdt", l.IntelRdt != nil},

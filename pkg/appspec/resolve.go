@@ -44,6 +44,9 @@ func (a *App) Resolve(root Root) (*Spec, error) {
 	if p.Capabilities, err = a.capabilities(user.UID); err != nil {
 		return nil, err
 	}
+	if err := a.resolveSeccomp(p.Capabilities.Bounding); err != nil {
+		return nil, err
+	}
 	a.completeEnv(user)
 
 	argv := append(append([]string{}, a.Entrypoint...), a.Cmd...)

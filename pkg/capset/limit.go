@@ -6,7 +6,14 @@ import "golang.org/x/sys/unix"
 // to have which it executes next: bounding for one of root's, ambient for one of
 // another user's. It needs CAP_SETPCAP to take anything off the bounding set. It
 // fails if ambient has a capability that the thread does not.
-func Limit(bounding, ambient uint64) error {
+func Limit(bounding, ambient uint64) error { return limit(bounding, ambient, false) }
+
+// LimitNext leaves the program executed next with the same sets, and the thread
+// with its permitted and effective ones until then: execve(2) makes these of the
+// bounding, the inheritable and the ambient set.
+func LimitNext(bounding, ambient uint64) error { return limit(bounding, ambient, true) }
+
+func limit(bounding, ambient uint64, keep bool) error {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&hdr, &data[0]); err != nil {
@@ -39,11 +46,13 @@ func Limit(bounding, ambient uint64) error {
 		return err
 	}
 	for i := range data {
-		keep := uint32(bounding >> (32 * i))
+		retain := uint32(bounding >> (32 * i))
 		amb := uint32(ambient >> (32 * i))
-		data[i].Permitted &= keep | amb
-		data[i].Effective = data[i].Permitted
 		data[i].Inheritable = data[i].Permitted & amb
+		if !keep {
+			data[i].Permitted &= retain | amb
+			data[i].Effective = data[i].Permitted
+		}
 	}
 	if err := unix.Capset(&hdr, &data[0]); err != nil {
 		return err

@@ -49,6 +49,11 @@ func (r Request) apps(ctx context.Context) ([]app, *podmanifest.Manifest, error)
 	}
 	seen := map[string]string{}
 	for _, arg := range r.Pod.Apps {
+		filter, err := callFilter(arg.SeccompProfile)
+		if err != nil {
+			return nil, nil, fmt.Errorf("image %q: %w", arg.Image, err)
+		}
+		arg.Override.Filter = filter
 		img, err := r.Fetch(ctx, arg.Image, arg.Signature)
 		if err != nil {
 			return nil, nil, fmt.Errorf("image %q: %w", arg.Image, err)

@@ -26,6 +26,15 @@ var helperCapabilities = []string{"CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CA
 // innerExecPath is where exec is bound to in an app's root that systemd enters.
 const innerExecPath = "/.raket/exec"
 
+// innerFilterPath is where the app's system call filter is bound to there.
+const innerFilterPath = "/.raket/filter"
+
+func hasFilter(a App) bool { return a.Spec.Linux != nil && a.Spec.Linux.Seccomp != nil }
+
+// FilterPath is the file of an app's system call filter (pkg/seccomp/program) in
+// the pod's root, for an app whose spec has one.
+func FilterPath(app string) string { return FiltersPath + "/" + app }
+
 // innerGroupsPath and a controller's name are where the app's control groups are
 // joined in such a root.
 const innerGroupsPath = "/.raket/group-"
@@ -52,6 +61,13 @@ func newCommand(p Pod, a App, set map[string]bool) command {
 	}
 	for _, g := range a.Groups {
 		args = append(args, "-g", c.groupPath(a, g))
+	}
+	if hasFilter(a) {
+		path := FilterPath(a.Name)
+		if c.systemdRoot {
+			path = innerFilterPath
+		}
+		args = append(args, "-c", path)
 	}
 	if proc.Cwd != "" && proc.Cwd != "/" {
 		args = append(args, "-w", proc.Cwd)
@@ -143,6 +159,9 @@ func rootDirectives(f *unitfile.File, p Pod, a App, set map[string]bool) {
 	f.Path("RootDirectory", AppsPath+"/"+a.Name+"/rootfs")
 	f.Set("MountAPIVFS", "yes")
 	f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: ExecPath, Target: innerExecPath})
+	if hasFilter(a) {
+		f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: FilterPath(a.Name), Target: innerFilterPath})
+	}
 	for _, g := range a.Groups {
 		f.Bind("BindPaths", unitfile.Bind{Source: groupFile(a, g), Target: innerGroupsPath + g})
 	}
@@ -166,6 +185,8 @@ func capabilities(f *unitfile.File, a App, systemdRoot bool, set map[string]bool
 	switch {
 	case ownCapabilities(set):
 		help = nil
+	case systemdRoot && hasFilter(a):
+		help = []string{"CAP_SETPCAP", "CAP_SYS_ADMIN"}
 	case systemdRoot:
 		help = []string{"CAP_SETPCAP"}
 	}

@@ -13,6 +13,7 @@ const (
 	ExecPath    = "/raket/bin/exec"
 	AppsPath    = "/raket/apps"
 	LogsPath    = "/raket/logs"
+	FiltersPath = "/raket/filters"
 	StreamsPath = "/raket/fd" // the descriptors of the process that is the pod
 	GroupsPath  = "/raket/groups"
 )

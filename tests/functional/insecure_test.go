@@ -26,7 +26,7 @@ func TestProtectionsAreLeftOutByName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one := strconv.Itoa(n + 1)
+	both := strconv.Itoa(n + 2) // the pod's and the app's
 	for name, tt := range map[string]struct{ words, script, want string }{
 		"a knob is read-only":                        {"none", knob, "no"},
 		"and still where something else is left out": {"capabilities,seccomp", knob, "no"},
@@ -38,7 +38,7 @@ func TestProtectionsAreLeftOutByName(t *testing.T) {
 		"but not to an app with all capabilities":    {"capabilities", mount, "yes"},
 		"nor is a namespace of mounts":               {"capabilities", newNS, "yes"},
 		"which others don't get":                     {"paths,seccomp", newNS, "no"},
-		"a pod's calls are filtered":                 {"paths", filters, one},
+		"a pod's calls are filtered":                 {"paths", filters, both},
 		"but not without the filter":                 {"seccomp", filters, host},
 		"nor where nspawn would have its own":        {"capabilities,seccomp", filters, host},
 		"all of it at once":                          {"all-run", strings.Join([]string{knob, mount, filters}, "; "), "65\nyes\n" + host},

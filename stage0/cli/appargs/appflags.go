@@ -46,6 +46,10 @@ func appFlags() []flag {
 			func(a *App, v string) error { return oneOf(restarts(), &a.Override.Restart, v) }),
 		f("rlimit", "NAME=SOFT[:HARD]", "limit a resource of each process, as nofile=1024:4096", nil,
 			func(a *App, v string) error { return appendParsed(&a.Override.Rlimits, appspec.ParseRlimit, v) }),
+		f("seccomp", "mode=retain|remove,errno=NAME,CALL,@SET…", "limit the app's system calls to these, or take these away", nil,
+			func(a *App, v string) error { return setCalls(a, v) }),
+		f("seccomp-profile", "FILE|default|unconfined", "limit the app's system calls by a profile, OCI's or Docker's", []string{"default", "unconfined"},
+			func(a *App, v string) error { return setWord(&a.SeccompProfile, v) }),
 		hidden(f("stdin", "FROM", "", nil, func(_ *App, v string) error { return checkStream("null", v) })),
 		hidden(f("stdout", "WHERE", "", nil, func(_ *App, v string) error { return checkStream("log", v) })),
 		hidden(f("stderr", "WHERE", "", nil, func(_ *App, v string) error { return checkStream("log", v) })),
@@ -139,6 +143,15 @@ func setCaps(into *[]string, v string) error {
 	}
 	*into = append(append([]string{}, *into...), caps...)
 	return appspec.New().Apply(appspec.Override{CapsRetain: caps})
+}
+
+// setCalls takes rkt's --seccomp.
+func setCalls(a *App, v string) error {
+	s, err := appspec.ParseCallSet(v)
+	if err == nil {
+		a.Override.Seccomp = &s
+	}
+	return err
 }
 
 func setSignal(a *App, v string) error {

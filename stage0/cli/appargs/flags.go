@@ -108,7 +108,6 @@ func refused() map[string]string {
 		"no-store":        "every image goes through the store; use --pull-policy=update to fetch anew",
 		"port":            "with --net=host an app's ports are the host's, with --net=none there are none to publish",
 		"private-users":   "pods share the host's user namespace",
-		"seccomp":         "set the unit's own directive, as --property=SystemCallFilter=@system-service",
 		"user-annotation": "use --annotation",
 		"user-label":      "use --annotation",
 	}

@@ -66,6 +66,9 @@ type App struct {
 	// empty app spec without an error. Its Env is of --environment alone.
 	Override appspec.Override
 	Mounts   []podmanifest.MountFlag
+	// SeccompProfile is "", "default", "unconfined" or the path of a profile, which
+	// is still to be read.
+	SeccompProfile string
 	// Signature is the path or URL of the image's detached signature, "" where
 	// it is beside the image.
 	Signature string

@@ -19,6 +19,8 @@ import (
 	"github.com/raket/raket/pkg/capset"
 	"github.com/raket/raket/pkg/cgroup"
 	"github.com/raket/raket/pkg/journalstream"
+	"github.com/raket/raket/pkg/seccomp"
+	"github.com/raket/raket/pkg/seccomp/program"
 	"github.com/raket/raket/pkg/stageabi"
 )
 
@@ -58,11 +60,19 @@ func runPod(args []string) (int, error) {
 	if err := enterRoot(dir, s, a, spec); err != nil {
 		return stageabi.ExitNamespace, err
 	}
-	if err := become(spec); err != nil {
+	filter, err := callFilter(spec)
+	if err != nil {
+		return 0, err
+	}
+	if err := become(spec, filter != nil); err != nil {
 		return stageabi.ExitNamespace, err
 	}
 	proc := spec.Process
-	err = syscall.Exec(proc.Args[0], proc.Args, proc.Env)
+	if filter != nil {
+		err = filter.Exec(proc.Args[0], proc.Args, proc.Env)
+	} else {
+		err = syscall.Exec(proc.Args[0], proc.Args, proc.Env)
+	}
 	return stageabi.ExitExec, fmt.Errorf("execute %q: %w", proc.Args[0], err)
 }
 
@@ -117,9 +127,22 @@ func enterRoot(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spe
 	return nil
 }
 
+// callFilter is the app's system call filter; nil for none.
+func callFilter(spec *appspec.Spec) (*program.Program, error) {
+	if spec.Linux == nil || spec.Linux.Seccomp == nil {
+		return nil, nil
+	}
+	p, err := seccomp.Compile(spec.Linux.Seccomp, runtime.GOARCH)
+	if err != nil {
+		return nil, fmt.Errorf("linux.seccomp: %w", err)
+	}
+	return &p, nil
+}
+
 // become gives this thread the app's limits, user and capabilities; the other
-// threads end at execve.
-func become(spec *appspec.Spec) error {
+// threads end at execve. To load a filter, the thread keeps what it has until
+// then.
+func become(spec *appspec.Spec, filtered bool) error {
 	proc := spec.Process
 	for _, l := range proc.Rlimits {
 		n, err := appspec.RlimitNumber(l.Type)
@@ -148,7 +171,11 @@ func become(spec *appspec.Spec) error {
 	if err := setUser(proc.User); err != nil {
 		return fmt.Errorf("become the app's user: %w", err)
 	}
-	if err := capset.Limit(bounding, ambient); err != nil {
+	limit := capset.Limit
+	if filtered {
+		limit = capset.LimitNext
+	}
+	if err := limit(bounding, ambient); err != nil {
 		return fmt.Errorf("give up capabilities: %w", err)
 	}
 	if proc.NoNewPrivileges {

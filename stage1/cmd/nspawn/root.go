@@ -72,6 +72,9 @@ func (p *pod) writeRoot() error {
 			return err
 		}
 	}
+	if err := p.writeFilters(); err != nil {
+		return err
+	}
 	return p.writeUnits()
 }
 

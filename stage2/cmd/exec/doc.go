@@ -5,7 +5,7 @@
 //
 // Usage:
 //
-//	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r] [-o]] [-w DIR] [-n] [-e NAME=VALUE]... [-g FILE]... [-b MASK] [-a MASK] -- PROGRAM [ARG]...
+//	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r] [-o]] [-w DIR] [-n] [-e NAME=VALUE]... [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
 //	exec [-h IDENTIFIER -u UNIT] -s APP
 //	exec -k -- INIT [ARG]...
 //
@@ -23,6 +23,8 @@
 //	-e      add NAME=VALUE to the environment, which no unit could hold
 //	-g      join the control group whose file "tasks" this is, seen from before the
 //	        root is entered
+//	-c      load the system call filter of this file (pkg/seccomp/program), seen from
+//	        before the root is entered, as the last thing before PROGRAM
 //	-b      capabilities to keep in the bounding set, a hexadecimal mask
 //	-a      capabilities to keep in the ambient set, a hexadecimal mask
 //	-s      do not start anything: record how the app ended, and say so if it
@@ -32,8 +34,8 @@
 //	        pod's init goes with nspawn, whatever kills that, and with the init
 //	        every process of the pod
 //
-// It exits 203 when PROGRAM cannot be executed and 226 when the root cannot be
-// set up, as systemd does.
+// It exits 203 when PROGRAM cannot be executed, 226 when the root cannot be set up
+// and 228 when the filter cannot be loaded, as systemd does.
 //
 // It stays resident in no pod: every path ends in execve(2) or exit(2). It
 // imports the standard library's os, the system call packages, and nothing else,

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/raket/raket/pkg/capset"
+	"github.com/raket/raket/pkg/seccomp/program"
 )
 
 // Exit statuses, those that systemd uses for the same failures.
@@ -17,6 +18,7 @@ const (
 	exitExec      = 203
 	exitNamespace = 226
 	exitCaps      = 218
+	exitSeccomp   = 228
 )
 
 // endSignal is SIGRTMIN+3, which has systemd start halt.target (systemd(1)).
@@ -57,15 +59,31 @@ func main() {
 			fail(1, "keep the request to end: "+err.Error())
 		}
 	}
+	var filter program.Program
+	limit := capset.Limit
+	if o.filter != "" {
+		if filter, err = readFilter(o.filter); err != nil {
+			fail(exitSeccomp, "read the system call filter: "+err.Error())
+		}
+		// To load it takes CAP_SYS_ADMIN, and giving that up system calls.
+		limit = capset.LimitNext
+	}
 	if err := setUp(o); err != nil {
 		fail(exitNamespace, err.Error())
 	}
 	if o.bounding != allCapabilities {
-		if err := capset.Limit(o.bounding, o.ambient); err != nil {
+		if err := limit(o.bounding, o.ambient); err != nil {
 			fail(exitCaps, "give up capabilities: "+err.Error())
 		}
 	}
-	err = syscall.Exec(argv[0], argv, environ(o))
+	if o.filter != "" {
+		err = filter.Exec(argv[0], argv, environ(o))
+		if _, ok := err.(*program.LoadError); ok {
+			fail(exitSeccomp, err.Error())
+		}
+	} else {
+		err = syscall.Exec(argv[0], argv, environ(o))
+	}
 	fail(exitExec, "execute "+strconv.Quote(argv[0])+": "+err.Error())
 }
 
@@ -104,6 +122,28 @@ func setUp(o options) error {
 		}
 	}
 	return nil
+}
+
+// readFilter reads the system call filter, which is not in the app's root.
+func readFilter(path string) (program.Program, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return program.Program{}, err
+	}
+	defer unix.Close(fd)
+	b := make([]byte, program.MaxBytes+1)
+	n := 0
+	for n < len(b) {
+		more, err := unix.Read(fd, b[n:])
+		if err != nil {
+			return program.Program{}, err
+		}
+		if more == 0 {
+			break
+		}
+		n += more
+	}
+	return program.Parse(b[:n])
 }
 
 // setIDs changes this thread alone: the others end at execve.

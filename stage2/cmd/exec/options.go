@@ -13,6 +13,7 @@ type options struct {
 	openPaths  bool // of root: the kernel's files in it are not protected
 	workDir    string
 	notify     bool
+	filter     string // file of the system call filter
 	bounding   uint64 // capabilities kept
 	ambient    uint64
 	env        []string
@@ -67,6 +68,8 @@ func parse(args []string) (options, []string, error) {
 			var g string
 			g, err = value()
 			o.groups = append(o.groups, g)
+		case "-c":
+			o.filter, err = value()
 		case "-s":
 			o.record, err = value()
 		case "-p":
