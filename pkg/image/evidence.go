@@ -45,15 +45,22 @@ type Evidence struct {
 	Signed time.Time `json:"signed,omitzero"`
 }
 
+// SameEvidence reports whether both have the same in the same order.
+func SameEvidence(a, b []Evidence) bool { return slices.EqualFunc(a, b, Evidence.same) }
+
 // same reports one signature, checked twice.
 func (e Evidence) same(other Evidence) bool {
 	return e.Kind == other.Kind && e.Key == other.Key && e.Identity == other.Identity &&
 		e.Digest == other.Digest && e.Signed.Equal(other.Signed)
 }
 
-// MergeEvidence has everything of both, each signature once.
+// MergeEvidence has everything of both, each signature once. Where signatures were
+// found, a user's earlier word to do without ends.
 func MergeEvidence(old, found []Evidence) []Evidence {
 	merged := slices.Clone(old)
+	if slices.ContainsFunc(found, func(e Evidence) bool { return e.Kind != Override }) {
+		merged = slices.DeleteFunc(merged, func(e Evidence) bool { return e.Kind == Override })
+	}
 	for _, e := range found {
 		if !slices.ContainsFunc(merged, e.same) {
 			merged = append(merged, e)

@@ -78,7 +78,7 @@ func (s *Store) writeRecord(img image.Image, known bool) error {
 		old, err := readRecord(s.images, img.ID)
 		if err == nil {
 			img.Evidence = image.MergeEvidence(old.Evidence, img.Evidence)
-			if len(img.Evidence) == len(old.Evidence) {
+			if image.SameEvidence(img.Evidence, old.Evidence) {
 				return nil
 			}
 			img.Imported, img.Origin = old.Imported, old.Origin

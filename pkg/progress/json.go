@@ -64,6 +64,7 @@ func (j *jsonLines) write(e Event) {
 	if err != nil {
 		return // no field of an Event can cause it
 	}
-	// Nobody reads on: that must not end a fetch.
+	// A file that is full must not end a fetch. A pipe without a reader does, as
+	// it ends other programs.
 	_, _ = j.w.Write(append(line, '\n'))
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/raket/raket/pkg/image"
+	"github.com/raket/raket/pkg/progress"
 	"github.com/raket/raket/stage0/fetch/appc"
 )
 
@@ -18,6 +19,7 @@ func fetchACI(ctx context.Context, ref image.Ref, p platform, opts Options) (ima
 		Discovered: opts.findKeys,
 		HTTP: appc.HTTP{
 			InsecureTLS: opts.Insecure.TLS, AllowHTTP: opts.Insecure.HTTP, Authorize: opts.Host.Authorize,
+			Tell: func(line string) { opts.note(progress.Retry, line) },
 		},
 		OS: p.os, Arch: p.arch, Limits: opts.Limits, MaxBytes: opts.Limits.MaxBytes, Progress: opts.Progress,
 	})

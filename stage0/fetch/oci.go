@@ -89,6 +89,7 @@ func openRegistry(ctx context.Context, ref image.Ref, opts Options) (source, err
 	}
 	return registry.Open(ctx, ref, registry.Options{
 		Endpoints: endpoints, Credentials: opts.Host.Credentials, Warn: func(line string) { opts.note(progress.Warning, line) },
+		Retry:        registry.Retry{Tell: func(line string) { opts.note(progress.Retry, line) }},
 		InsecureHTTP: opts.Insecure.HTTP, InsecureTLS: opts.Insecure.TLS,
 	})
 }

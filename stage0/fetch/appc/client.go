@@ -39,6 +39,9 @@ type HTTP struct {
 	RetryWait time.Duration
 	// Tries is how often a request that fails is made; default 5.
 	Tries int
+	// Tell is told, in one line for people, of what failed and when it is tried
+	// again. Nil: nobody is.
+	Tell func(line string)
 }
 
 const (
@@ -252,16 +255,19 @@ func (c *client) retry(ctx context.Context, do func() error) error {
 		if try == c.Tries {
 			return fmt.Errorf("%w (tried %d times)", err, try)
 		}
-		if err := c.pause(ctx, try, least); err != nil {
+		if err := c.pause(ctx, try, least, err); err != nil {
 			return err
 		}
 	}
 }
 
 // pause waits between tries, longer each time and never in step with others.
-func (c *client) pause(ctx context.Context, try int, least time.Duration) error {
+func (c *client) pause(ctx context.Context, try int, least time.Duration, why error) error {
 	wait := min(c.RetryWait<<min(try-1, 10), maxRetryWait)
 	wait = max(wait/2+rand.N(wait/2+1), min(least, maxRetryWait))
+	if c.Tell != nil {
+		c.Tell(fmt.Sprintf("%v; trying again in %s", why, wait.Round(wait/10+1)))
+	}
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {

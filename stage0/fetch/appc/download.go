@@ -85,7 +85,7 @@ func (t *transfer) run(ctx context.Context) (err error) {
 		if tries >= t.c.Tries || n == maxRequests {
 			return fmt.Errorf("%w (tried %d times)", err, n)
 		}
-		if err := t.c.pause(ctx, tries, least); err != nil {
+		if err := t.c.pause(ctx, tries, least, err); err != nil {
 			return err
 		}
 	}

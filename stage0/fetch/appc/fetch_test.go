@@ -107,7 +107,7 @@ func TestFetchByURL(t *testing.T) {
 	f.refused(t, "https://files.example/c.aci", "the image has no signature")
 	f.serve("elsewhere.example/sig", sign(app(t, "example.com/app", "v1", "three")))
 	img = f.fetch(t, "https://files.example/c.aci", func(r *appc.Request) { r.Signature = "https://elsewhere.example/sig" })
-	if img.SignatureState() != "openpgp 0123, override" {
+	if img.SignatureState() != "openpgp 0123" {
 		t.Errorf("state %q", img.SignatureState())
 	}
 	f.refused(t, "http://files.example/a.aci", "refused plain HTTP")

@@ -52,6 +52,9 @@ type Retry struct {
 	// Retry-After; where it asks for more, nothing is tried again. Default
 	// 1 minute.
 	MaxRetryAfter time.Duration
+	// Tell is told, in one line for people, of what failed and when it is tried
+	// again. It is called from any goroutine. Nil: nobody is.
+	Tell func(line string)
 	// Sleep and Now are for tests: they stand for the clock.
 	Sleep func(ctx context.Context, d time.Duration) error
 	Now   func() time.Time
@@ -91,6 +94,9 @@ func (o Options) withDefaults() Options {
 	}
 	if r.MaxRetryAfter <= 0 {
 		r.MaxRetryAfter = time.Minute
+	}
+	if r.Tell == nil {
+		r.Tell = func(string) {}
 	}
 	if r.Sleep == nil {
 		r.Sleep = sleep

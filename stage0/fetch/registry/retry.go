@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -46,7 +47,9 @@ func (r *retrier) again(ctx context.Context, err error) error {
 		longer.text += ", and asks to wait for " + e.retryAfter.Round(time.Second).String()
 		return &longer
 	}
-	if serr := r.opts.Sleep(ctx, max(wait, e.retryAfter)); serr != nil {
+	wait = max(wait, e.retryAfter)
+	r.opts.Tell(fmt.Sprintf("%v; trying again in %s", err, wait.Round(wait/10+1)))
+	if serr := r.opts.Sleep(ctx, wait); serr != nil {
 		return context.Cause(ctx)
 	}
 	return nil
