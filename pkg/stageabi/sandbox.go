@@ -25,6 +25,9 @@ type Sandbox struct {
 	Log        LogMode    `json:"log"`
 	Apps       []App      `json:"apps"` // in the order of the pod manifest
 	Stage1     Stage1     `json:"stage1"`
+	// Sockets are those that apps are handed; decided at the start. The inherited
+	// ones come first, in the order of their descriptors.
+	Sockets []Socket `json:"sockets,omitempty"`
 	// Insecure has protections of the pod that the user has left out.
 	Insecure Insecure `json:"insecure,omitzero"`
 	// Resources bound all apps together: the runtime-spec's linux.resources.
@@ -50,6 +53,9 @@ type App struct {
 	// Lowers are absolute directories to stack below UpperDir, the top one
 	// first. None: RootfsDir is the app's root as it stands.
 	Lowers []string `json:"lowers,omitempty"`
+	// Sockets are the sockets that the app asks for, in the words of --socket: what
+	// Sandbox.Sockets is made of. A stage1 needs none of it.
+	Sockets []string `json:"sockets,omitempty"`
 }
 
 // Network says what network namespace a pod has.

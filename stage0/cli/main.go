@@ -5,6 +5,8 @@ import (
 	"io"
 	"path/filepath"
 	"time"
+
+	"github.com/raket/raket/pkg/podsocket"
 )
 
 // program is what raket calls itself.
@@ -20,6 +22,11 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 }
 
 func run(ctx context.Context, args []string, e *env) int {
+	// Sockets that the host's systemd gave are for the pod, not for programs that
+	// fetching needs.
+	if err := podsocket.SetInheritable(false); err != nil {
+		return e.report("", err)
+	}
 	if len(args) > 0 {
 		e.asRkt = filepath.Base(args[0]) == "rkt"
 		args = args[1:]

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/raket/raket/pkg/pod"
+	"github.com/raket/raket/pkg/podsocket"
 	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/stage0/prepare"
 )
@@ -37,6 +38,11 @@ func Run(ctx context.Context, p *pod.Pod, o Options) error {
 	if p.State != pod.Prepared {
 		return fmt.Errorf("it is %s, not prepared", p.State)
 	}
+	// Before the lock: a pod that is locked cannot be discarded.
+	sockets, err := sockets(p)
+	if err != nil {
+		return err
+	}
 	if err := p.Lock(); err != nil {
 		return err
 	}
@@ -44,10 +50,13 @@ func Run(ctx context.Context, p *pod.Pod, o Options) error {
 	if err != nil {
 		return err
 	}
+	s.Sockets = sockets
 	if o.Change != nil {
 		if err := o.Change(&s); err != nil {
 			return err
 		}
+	}
+	if o.Change != nil || len(s.Sockets) > 0 {
 		if err := prepare.WriteSandbox(p.Dir(), s); err != nil {
 			return err
 		}
@@ -77,9 +86,25 @@ func Run(ctx context.Context, p *pod.Pod, o Options) error {
 	if err := os.Chdir(p.Dir()); err != nil {
 		return err
 	}
+	if err := podsocket.SetInheritable(true); err != nil {
+		return err
+	}
 	env := append(environ(s.Stage1, o.Debug), stageabi.EnvLockFD+"="+strconv.Itoa(fd))
 	argv := []string{path, "--log=" + string(mode), string(p.UUID)}
 	return fmt.Errorf("execute stage1: %w", syscall.Exec(path, argv, env))
+}
+
+// sockets are those of the pod's apps, given what the host's systemd passed.
+func sockets(p *pod.Pod) ([]stageabi.Socket, error) {
+	s, err := p.Sandbox()
+	if err != nil {
+		return nil, err
+	}
+	given, err := podsocket.Inherited()
+	if err != nil {
+		return nil, err
+	}
+	return podsocket.Assign(s.Apps, given)
 }
 
 func environ(s stageabi.Stage1, debug bool) []string {

@@ -25,6 +25,7 @@ type app struct {
 	section   []byte
 	overrides []appspec.Override
 	lowers    []string // trees, top first; empty without overlay
+	sockets   []string // that the app asks for, as --socket has them
 	files     *imageFiles
 }
 
@@ -68,7 +69,7 @@ func (r Request) apps(ctx context.Context) ([]app, *podmanifest.Manifest, error)
 			return nil, nil, fmt.Errorf("images %q and %q both make an app named %s: name one of them with --name", other, arg.Image, name)
 		}
 		seen[name] = arg.Image
-		apps = append(apps, app{name: name, asked: arg.Image, img: img, overrides: []appspec.Override{arg.Override}})
+		apps = append(apps, app{name: name, asked: arg.Image, img: img, overrides: []appspec.Override{arg.Override}, sockets: arg.Sockets})
 		c.Apps = append(c.Apps, appConfig(name, arg, img, r.Pod.Mounts))
 	}
 	m, err := podmanifest.New(c)

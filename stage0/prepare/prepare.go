@@ -111,6 +111,11 @@ func (r Request) fill(ctx context.Context, p *pod.Pod, apps []app, manifest *pod
 			return fmt.Errorf("app %s: %w", apps[i].name, err)
 		}
 	}
+	if wanted := addSockets(&s, apps); wanted {
+		if err := WriteSandbox(p.Dir(), s); err != nil {
+			return err
+		}
+	}
 	text, err := podmanifest.Marshal(manifest)
 	if err != nil {
 		return err

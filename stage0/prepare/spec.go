@@ -37,6 +37,11 @@ func (r Request) spec(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (*apps
 			return nil, err
 		}
 	}
+	if len(a.sockets) == 0 {
+		if a.sockets, err = activated(made.Ports, manifest); err != nil {
+			return nil, err
+		}
+	}
 	made.Loosen(r.Loose)
 	for _, o := range a.overrides {
 		if err := made.Apply(o); err != nil {

@@ -56,6 +56,9 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 		return nil, err
 	}
 	output(f, p.Log, a.Name)
+	if units, _ := handed(p, a.Name); len(units) > 0 {
+		f.Units("Sockets", units...)
+	}
 
 	c := newCommand(p, a, set)
 	capabilities(f, a, c.systemdRoot, set)
@@ -76,7 +79,7 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	for _, argv := range pre {
 		f.Exec("ExecStartPre", "", c.wrap(argv))
 	}
-	f.Exec("ExecStart", "", c.wrap(proc.Args))
+	f.Exec("ExecStart", "", c.main(p, a))
 	for _, argv := range post {
 		f.Exec("ExecStopPost", "-", c.wrap(argv))
 	}

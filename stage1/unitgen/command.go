@@ -124,6 +124,15 @@ func (c command) property(f *unitfile.File, pr appspec.Property) {
 	f.ExecRaw(pr.Name, pr.Value[:len(pr.Value)-len(rest)], c.prefix, rest)
 }
 
+// main is the app's command. It alone gets the app's sockets.
+func (c command) main(p Pod, a App) []string {
+	argv := c.wrap(a.Spec.Process.Args)
+	if _, n := handed(p, a.Name); n > 0 {
+		argv = slices.Insert(argv, 1, "-f", strconv.Itoa(n))
+	}
+	return argv
+}
+
 func (c command) wrap(argv []string) []string {
 	return append(append([]string{}, c.prefix...), argv...)
 }

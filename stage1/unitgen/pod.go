@@ -23,6 +23,8 @@ type Pod struct {
 	ExitPolicy stageabi.ExitPolicy
 	Log        Log
 	Apps       []App
+	// Sockets are those that apps are handed, the inherited ones first.
+	Sockets []stageabi.Socket
 	// OpenPaths leaves the kernel's files in /proc and /sys as the kernel has them.
 	OpenPaths bool
 	// Resources bound all apps together; nil for none.
@@ -67,8 +69,20 @@ func Generate(p Pod) (map[string][]byte, error) {
 		if err := add(unitName(a.Name), f); err != nil {
 			return nil, err
 		}
-		names = append(names, unitName(a.Name))
+		if !onDemand(p, a.Name) {
+			names = append(names, unitName(a.Name))
+		}
 	}
+	sockets, wanted, err := socketFiles(p)
+	if err != nil {
+		return nil, err
+	}
+	for name, f := range sockets {
+		if err := add(name, f); err != nil {
+			return nil, err
+		}
+	}
+	names = append(names, wanted...)
 	if p.Resources != nil {
 		slice := newUnit("Apps")
 		slice.Section("Slice")

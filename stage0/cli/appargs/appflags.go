@@ -3,12 +3,14 @@ package appargs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/podmanifest"
+	"github.com/raket/raket/pkg/podsocket"
 )
 
 // appFlags are those that follow an image.
@@ -55,6 +57,7 @@ func appFlags() []flag {
 		hidden(f("stderr", "WHERE", "", nil, func(_ *App, v string) error { return checkStream("log", v) })),
 		f("signature", "FILE|URL", "the image's detached signature, where it is not beside the image", nil,
 			func(a *App, v string) error { return setWord(&a.Signature, v) }),
+		f("socket", "NAME|PORT|PATH|listen:…", "hand the app a listening socket: the host's of this name, port or path, or one that the pod opens (systemd.socket)", nil, addSocket),
 		f("stop-signal", "SIGNAL", "the signal that asks the app to end", nil,
 			func(a *App, v string) error { return setSignal(a, v) }),
 		f("stop-timeout", "DURATION", "how long the app may take to end before it is killed, as 10s", nil, setStopTimeout),
@@ -80,6 +83,15 @@ func checkStream(only, v string) error {
 		return fmt.Errorf("is not supported, only %q is", only)
 	}
 	return nil
+}
+
+func addSocket(a *App, v string) error {
+	w, err := podsocket.ParseWish(v)
+	if err == nil && slices.Contains(a.Sockets, v) {
+		err = errors.New("it is given twice")
+	}
+	a.Sockets = append(a.Sockets, w.String())
+	return err
 }
 
 func setBoolPtr(into **bool, v string) error {

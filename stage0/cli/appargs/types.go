@@ -69,6 +69,8 @@ type App struct {
 	// SeccompProfile is "", "default", "unconfined" or the path of a profile, which
 	// is still to be read.
 	SeccompProfile string
+	// Sockets are those the app asks for; podsocket.ParseWish reads each.
+	Sockets []string
 	// Signature is the path or URL of the image's detached signature, "" where
 	// it is beside the image.
 	Signature string

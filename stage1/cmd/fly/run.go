@@ -47,6 +47,9 @@ func runPod(args []string) (int, error) {
 	if l := spec.Linux; len(s.Resources) > 0 || l != nil && len(appspec.Controllers(l.Resources)) > 0 {
 		fmt.Fprintf(os.Stderr, "raket: app %s: fly keeps no limits of memory, CPUs or processes\n", a.Name)
 	}
+	if err := checkSockets(s.Sockets); err != nil {
+		return 0, err
+	}
 	dir, err := os.Getwd()
 	if err != nil {
 		return 0, err
@@ -68,10 +71,14 @@ func runPod(args []string) (int, error) {
 		return stageabi.ExitNamespace, err
 	}
 	proc := spec.Process
+	env, err := handSockets(proc.Env, s.Sockets)
+	if err != nil {
+		return stageabi.ExitNamespace, err
+	}
 	if filter != nil {
-		err = filter.Exec(proc.Args[0], proc.Args, proc.Env)
+		err = filter.Exec(proc.Args[0], proc.Args, env)
 	} else {
-		err = syscall.Exec(proc.Args[0], proc.Args, proc.Env)
+		err = syscall.Exec(proc.Args[0], proc.Args, env)
 	}
 	return stageabi.ExitExec, fmt.Errorf("execute %q: %w", proc.Args[0], err)
 }

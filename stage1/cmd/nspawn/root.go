@@ -79,7 +79,7 @@ func (p *pod) writeRoot() error {
 }
 
 func (p *pod) writeUnits() error {
-	in := unitgen.Pod{ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths, Resources: p.limits.pod}
+	in := unitgen.Pod{ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths, Sockets: p.sandbox.Sockets, Resources: p.limits.pod}
 	for i, a := range p.sandbox.Apps {
 		app := unitgen.App{Name: a.Name, Image: a.Image, Spec: p.specs[i]}
 		if len(p.limits.groups) > 0 {

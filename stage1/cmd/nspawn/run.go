@@ -16,6 +16,7 @@ import (
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/cgroup"
 	"github.com/raket/raket/pkg/journalstream"
+	"github.com/raket/raket/pkg/podsocket"
 	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/stage1/nspawn"
 	"github.com/raket/raket/stage1/podfilter"
@@ -32,6 +33,10 @@ func runPod(args []string) error {
 	}
 	if len(args) != 1 || mode == "" {
 		return errors.New("run: want --log=MODE and the pod's UUID")
+	}
+	// Not for the children of this program.
+	if err := podsocket.SetInheritable(false); err != nil {
+		return err
 	}
 	// Namespaces belong to threads; the one that executes nspawn is this one.
 	runtime.LockOSThread()
@@ -77,6 +82,9 @@ func runPod(args []string) error {
 		if err := podfilter.Install(); err != nil {
 			return err
 		}
+	}
+	if err := podsocket.SetInheritable(true); err != nil {
+		return err
 	}
 	argv, env := nspawn.Argv(c), nspawn.Env(c, os.Environ())
 	return fmt.Errorf("execute %s: %w", path, syscall.Exec(path, argv, env))

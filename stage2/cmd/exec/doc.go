@@ -5,7 +5,7 @@
 //
 // Usage:
 //
-//	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r] [-o]] [-w DIR] [-n] [-e NAME=VALUE]... [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
+//	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r] [-o]] [-w DIR] [-n] [-f N] [-e NAME=VALUE]... [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
 //	exec [-h IDENTIFIER -u UNIT] -s APP
 //	exec -k -- INIT [ARG]...
 //
@@ -20,6 +20,8 @@
 //	        read-only
 //	-w      change the working directory, after the root
 //	-n      the app speaks to its service manager: carry the notify socket along
+//	-f      fail if LISTEN_FDS is less than N: an app without its sockets would wait for
+//	        connections that never come
 //	-e      add NAME=VALUE to the environment, which no unit could hold
 //	-g      join the control group whose file "tasks" this is, seen from before the
 //	        root is entered

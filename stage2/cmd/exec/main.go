@@ -59,6 +59,9 @@ func main() {
 			fail(1, "keep the request to end: "+err.Error())
 		}
 	}
+	if n, _ := strconv.Atoi(os.Getenv("LISTEN_FDS")); n < o.sockets {
+		fail(exitNamespace, "the pod's systemd has not got the app's sockets: "+strconv.Itoa(n)+" of "+strconv.Itoa(o.sockets))
+	}
 	var filter program.Program
 	limit := capset.Limit
 	if o.filter != "" {

@@ -20,6 +20,7 @@ type options struct {
 	groups     []string // files by which the app's control groups are joined
 	record     string   // app whose end is recorded; nothing is executed
 	withParent bool     // the kernel kills the program when its parent dies
+	sockets    int      // descriptors that systemd has to have passed
 	inApp      bool     // of record: systemd has entered the app's root
 }
 
@@ -68,6 +69,8 @@ func parse(args []string) (options, []string, error) {
 			var g string
 			g, err = value()
 			o.groups = append(o.groups, g)
+		case "-f":
+			o.sockets, err = count(value())
 		case "-c":
 			o.filter, err = value()
 		case "-s":
@@ -89,6 +92,17 @@ func parse(args []string) (options, []string, error) {
 		return o, nil, errors.New("no program to execute")
 	}
 	return o, nil, nil
+}
+
+func count(s string, err error) (int, error) {
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		return 0, errors.New("not a number of descriptors: " + strconv.Quote(s))
+	}
+	return n, nil
 }
 
 func mask(s string, err error) (uint64, error) {
