@@ -2,10 +2,10 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/boundedfile"
 	"github.com/raket/raket/stage0/cli/appargs"
 )
 
@@ -36,17 +36,9 @@ func addEnvironment(p *appargs.Pod) error {
 const maxEnvFileBytes = 2 << 20
 
 func readEnvFile(path string) ([]string, error) {
-	f, err := os.Open(path)
+	raw, err := boundedfile.Read(path, maxEnvFileBytes)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxEnvFileBytes+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(raw) > maxEnvFileBytes {
-		return nil, fmt.Errorf("%s is larger than %d MiB", path, maxEnvFileBytes>>20)
 	}
 	env, err := appspec.ParseEnvFile(raw)
 	if err != nil {

@@ -3,11 +3,12 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/raket/raket/pkg/boundedfile"
 )
 
 // Dirs are the layers, the later ones winning. An empty path or a directory
@@ -99,7 +100,7 @@ func (l *layer) readDirectory(dir string, d directory) error {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
-		raw, err := readFile(path)
+		raw, err := boundedfile.Read(path, maxFileBytes)
 		if err != nil {
 			return err
 		}
@@ -112,19 +113,3 @@ func (l *layer) readDirectory(dir string, d directory) error {
 
 // maxFileBytes is far above what a file of configuration needs.
 const maxFileBytes = 1 << 20
-
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	if len(raw) > maxFileBytes {
-		return nil, fmt.Errorf("%s is larger than %d KiB", path, maxFileBytes>>10)
-	}
-	return raw, nil
-}

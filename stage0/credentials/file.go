@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/raket/raket/pkg/boundedfile"
 )
 
 const maxFileBytes = 4 << 20
@@ -204,17 +204,9 @@ func (c Credential) check() error {
 
 // readFile reads a file of bounded size.
 func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(raw) > maxFileBytes {
+	raw, err := boundedfile.Read(path, maxFileBytes)
+	if errors.Is(err, boundedfile.ErrTooLarge) {
 		return nil, &FileError{path, fmt.Sprintf("is larger than %d MiB", maxFileBytes>>20)}
 	}
-	return raw, nil
+	return raw, err
 }

@@ -3,12 +3,13 @@ package registries
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/raket/raket/pkg/boundedfile"
 )
 
 // Config is what the files together say. A nil or zero Config says nothing: each
@@ -84,7 +85,7 @@ func read(files []string) (*Config, bool, error) {
 	c := &Config{aliases: make(map[string]alias)}
 	found, places := false, files
 	for i, path := range files {
-		raw, err := readFile(path)
+		raw, err := boundedfile.Read(path, maxFileBytes)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -122,7 +123,7 @@ func (c *Config) addDropIns(dir string) error {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
-		raw, err := readFile(path)
+		raw, err := boundedfile.Read(path, maxFileBytes)
 		if err != nil {
 			return err
 		}
@@ -162,22 +163,6 @@ func (c *Config) add(path string, raw []byte) error {
 		c.aliases[name] = a
 	}
 	return nil
-}
-
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	if len(raw) > maxFileBytes {
-		return nil, fmt.Errorf("%s is larger than %d KiB", path, maxFileBytes>>10)
-	}
-	return raw, nil
 }
 
 // CredentialHelpers are where credentials are looked for, in order: names of

@@ -3,7 +3,6 @@ package lookaside
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/raket/raket/pkg/boundedfile"
 )
 
 const (
@@ -79,7 +80,7 @@ func loadDir(dir string) (*Config, error) {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
-		raw, err := readFile(path)
+		raw, err := boundedfile.Read(path, maxFileBytes)
 		if err != nil {
 			return nil, err
 		}
@@ -88,22 +89,6 @@ func loadDir(dir string) (*Config, error) {
 		}
 	}
 	return c, nil
-}
-
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
-	}
-	if len(raw) > maxFileBytes {
-		return nil, fmt.Errorf("%s is larger than %d KiB", path, maxFileBytes>>10)
-	}
-	return raw, nil
 }
 
 // entry is a key of a YAML mapping and its value.
