@@ -76,23 +76,26 @@ func (a *App) setCalls(s seccomp.Set) error {
 	return nil
 }
 
-// resolveSeccomp completes the spec's filter. One that systemd makes of a property
-// stands for a default one.
-func (a *App) resolveSeccomp(capabilities []string) error {
-	if _, own := a.Spec.Annotations[PropertyPrefix+"SystemCallFilter"]; own && a.Filter.Kind != FilterProfile {
+// readProfile makes the filter of a profile.
+func (a *App) readProfile(capabilities []string) (err error) {
+	if a.Spec.Linux.Seccomp == nil && a.Filter.Kind == FilterProfile {
+		a.Spec.Linux.Seccomp, err = seccomp.Profile(a.Filter.Profile, capabilities)
+	}
+	return err
+}
+
+// defaultSeccomp makes the default filter, which is known to be one that can be
+// compiled. One that systemd makes of a property stands in its place.
+func (a *App) defaultSeccomp(capabilities []string) (err error) {
+	_, own := a.Spec.Annotations[PropertyPrefix+"SystemCallFilter"]
+	if own || a.Spec.Linux.Seccomp != nil {
 		return nil
 	}
-	if a.Spec.Linux.Seccomp != nil {
-		return nil
-	}
-	var err error
 	switch a.Filter.Kind {
 	case FilterDefault:
 		a.Spec.Linux.Seccomp, err = seccomp.Default(capabilities)
 	case FilterKill:
 		a.Spec.Linux.Seccomp, err = seccomp.DefaultKill(capabilities)
-	case FilterProfile:
-		a.Spec.Linux.Seccomp, err = seccomp.Profile(a.Filter.Profile, capabilities)
 	}
 	return err
 }

@@ -44,7 +44,7 @@ func (a *App) Resolve(root Root) (*Spec, error) {
 	if p.Capabilities, err = a.capabilities(user.UID); err != nil {
 		return nil, err
 	}
-	if err := a.resolveSeccomp(p.Capabilities.Bounding); err != nil {
+	if err := a.readProfile(p.Capabilities.Bounding); err != nil {
 		return nil, err
 	}
 	a.completeEnv(user)
@@ -69,7 +69,7 @@ func (a *App) Resolve(root Root) (*Spec, error) {
 	if err := Refused(a.Spec); err != nil {
 		return nil, err
 	}
-	return a.Spec, nil
+	return a.Spec, a.defaultSeccomp(p.Capabilities.Bounding)
 }
 
 // completeEnv sets what login(1) and the appc specification ("Execution

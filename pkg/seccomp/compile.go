@@ -2,7 +2,6 @@ package seccomp
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -139,35 +138,48 @@ type segment struct {
 	verdict
 }
 
-// segments has a verdict for every number, in ascending order, beginning at 0.
-func segments(rules []rule, a abi, deflt uint32) []segment {
-	calls := map[uint32]*verdict{}
-	settled := map[uint32]bool{} // there was a rule without conditions
-	var last uint32
-	for _, r := range rules {
+// mention is a system call's number, and below it the index of a rule that names
+// it: sorted, they are by number, and those of a number in the rules' order.
+type mention uint64
+
+func (m mention) number() uint32 { return uint32(m >> 32) }
+
+// mentions are those of an ABI. last is the highest number, of idle rules too.
+func mentions(rules []rule, a abi) (list []mention, last uint32) {
+	for i, r := range rules {
 		for _, n := range r.calls {
 			if n[a.column] < 0 {
 				continue
 			}
-			nr := uint32(n[a.column])
-			last = max(last, nr)
-			if r.idle || settled[nr] {
-				continue
-			}
-			if calls[nr] == nil {
-				calls[nr] = &verdict{answer: deflt}
-			}
-			v := calls[nr]
-			if r.when == nil {
-				*v = verdict{answer: r.answer}
-				settled[nr] = true
-				continue
-			}
-			for _, w := range r.when {
-				v.cases = append(v.cases, choice{w, r.answer})
+			number := uint32(n[a.column])
+			last = max(last, number)
+			if !r.idle {
+				list = append(list, mention(number)<<32|mention(i))
 			}
 		}
 	}
+	slices.Sort(list)
+	return list, last
+}
+
+// decide is the verdict on a system call that is mentioned so.
+func decide(rules []rule, list []mention, deflt uint32) verdict {
+	v := verdict{answer: deflt}
+	for _, m := range list {
+		r := &rules[uint32(m)]
+		if r.when == nil {
+			return verdict{answer: r.answer}
+		}
+		for _, w := range r.when {
+			v.cases = append(v.cases, choice{w, r.answer})
+		}
+	}
+	return v
+}
+
+// segments has a verdict for every number, in ascending order, beginning at 0.
+func segments(rules []rule, a abi, deflt uint32) []segment {
+	named, last := mentions(rules, a)
 	list := []segment{{0, verdict{answer: deflt}}}
 	add := func(first uint32, v verdict) {
 		switch end := &list[len(list)-1]; {
@@ -181,9 +193,14 @@ func segments(rules []rule, a abi, deflt uint32) []segment {
 			list = append(list, segment{first, v})
 		}
 	}
-	for _, nr := range slices.Sorted(maps.Keys(calls)) {
-		add(nr, *calls[nr])
-		add(nr+1, verdict{answer: deflt})
+	for len(named) > 0 {
+		number, n := named[0].number(), 1
+		for n < len(named) && named[n].number() == number {
+			n++
+		}
+		add(number, decide(rules, named[:n], deflt))
+		add(number+1, verdict{answer: deflt})
+		named = named[n:]
 	}
 	if denies(deflt) {
 		add(last+1, verdict{answer: retENOSYS})

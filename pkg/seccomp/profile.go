@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 
 	moby "github.com/moby/profiles/seccomp"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -16,6 +17,9 @@ const MaxProfileBytes = 1 << 20
 // capabilities ("CAP_SYS_ADMIN", …): a system call that a capability is for is
 // allowed if the app has it.
 func Default(capabilities []string) (*specs.LinuxSeccomp, error) {
+	if _, err := abis(runtime.GOARCH); err != nil {
+		return nil, err
+	}
 	f, err := moby.GetDefaultProfile(withCapabilities(capabilities))
 	if err != nil {
 		return nil, fmt.Errorf("default system call filter: %w", err)

@@ -221,8 +221,11 @@ func errnoNumber(name string) (uint, error) {
 			return uint(n), nil
 		}
 	}
-	if name == "ENOTSUP" { // as rkt's manual has it; the kernel's name is the other
+	switch name { // second names
+	case "EOPNOTSUPP":
 		return uint(unix.EOPNOTSUPP), nil
+	case "EWOULDBLOCK":
+		return uint(unix.EWOULDBLOCK), nil
 	}
 	return 0, fmt.Errorf("errno %q: no such error", name)
 }

@@ -169,6 +169,9 @@ func (p *Pod) check() error {
 		if a.Override.CapsRetain != nil && a.Override.CapsRemove != nil {
 			return fmt.Errorf("--caps-retain and --caps-remove are both given for %q", a.Image)
 		}
+		if a.Override.Seccomp != nil && a.SeccompProfile != "" {
+			return fmt.Errorf("--seccomp and --seccomp-profile are both given for %q", a.Image)
+		}
 		if err := appspec.New().Apply(a.Override); err != nil {
 			return fmt.Errorf("%q: %w", a.Image, err)
 		}

@@ -104,6 +104,13 @@ func TestParse(t *testing.T) {
 				},
 			},
 		},
+		"system calls": {
+			[]string{"a", "--seccomp=mode=remove,errno=EPERM,@systemd/clock,reboot", "b", "--seccomp-profile=/p.json"},
+			Pod{Apps: []App{
+				{Image: "a", Override: appspec.Override{Seccomp: &appspec.CallSet{Errno: "EPERM", Names: []string{"@systemd/clock", "reboot"}}}},
+				{Image: "b", SeccompProfile: "/p.json"},
+			}},
+		},
 		"an empty list of capabilities keeps none": {
 			[]string{"a", "--caps-retain="},
 			Pod{Apps: []App{{Image: "a", Override: appspec.Override{CapsRetain: []string{}}}}},
@@ -160,6 +167,8 @@ func TestParseRefuses(t *testing.T) {
 		"an app's flag before any image":       {[]string{"--exec=/x", "a"}, "--exec must follow an image"},
 		"a name twice":                         {[]string{"a", "--name=x", "b", "--name=x"}, `app name "x" is given to both "a" and "b"`},
 		"a name that is none":                  {[]string{"a", "--name=X"}, `bad value "X" for --name: a name is made of lower case letters, digits and single hyphens between them, 63 at most`},
+		"a set and a profile":                  {[]string{"a", "--seccomp=read", "--seccomp-profile=default"}, `--seccomp and --seccomp-profile are both given for "a"`},
+		"a set of no system calls":             {[]string{"a", "--seccomp=mode=remove,raed"}, `bad value "mode=remove,raed" for --seccomp: no architecture has a system call "raed"`},
 		"both lists of capabilities":           {[]string{"a", "--caps-retain=KILL", "--caps-remove=KILL"}, `--caps-retain and --caps-remove are both given for "a"`},
 		"an unknown capability":                {[]string{"a", "--caps-remove=FLY"}, `bad value "FLY" for --caps-remove: no such capability`},
 		"an unknown signal":                    {[]string{"a", "--stop-signal=0"}, `bad value "0" for --stop-signal: no such signal`},
