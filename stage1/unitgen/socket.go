@@ -155,7 +155,12 @@ func proxyFile(p Pod, u socketUnit) *unitfile.File {
 	f := newUnit("Proxy of " + s.App)
 	f.Words("Conflicts", "shutdown.target")
 	f.Words("Before", "shutdown.target")
-	f.Units("Requires", unitName(s.App))
+	if s.OnDemand {
+		// It ends with the app, so that the next connection starts both.
+		f.Units("BindsTo", unitName(s.App))
+	} else {
+		f.Units("Requires", unitName(s.App))
+	}
 	f.Units("After", unitName(s.App))
 	if p.ExitPolicy == stageabi.ExitAnyFailed {
 		f.Set("FailureAction", "exit")
@@ -163,7 +168,7 @@ func proxyFile(p Pod, u socketUnit) *unitfile.File {
 	}
 	f.Section("Service")
 	f.Set("Type", "notify")
-	f.Set("User", "nobody")
+	f.Set("User", "65534") // nobody
 	f.Set("CapabilityBoundingSet", "")
 	f.Set("NoNewPrivileges", "yes")
 	f.Units("Sockets", u.unit())

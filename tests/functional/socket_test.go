@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/appc/spec/schema/types"
+
 	"github.com/raket/raket/tests/images"
 	"github.com/raket/raket/tests/testhost"
 )
@@ -226,5 +228,38 @@ func TestAProxyCallsWhatKnowsNoDescriptors(t *testing.T) {
 		if got := p.call(t, "tcp:127.0.0.1:8086"); got != "own" {
 			t.Errorf("answered by the socket %q", got)
 		}
+	}
+}
+
+// A port that an image calls socketActivated is the host's socket if that gave one, and else one
+// that the pod opens.
+func TestPortsThatAnImageWantsOpened(t *testing.T) {
+	for name, given := range map[string]bool{"by the host": true, "by the pod": false} {
+		t.Run(name, func(t *testing.T) {
+			p := newPods(t)
+			program, err := images.Program(t.Context(), "sockets")
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.socketsImage(t) // for the caller
+			aci := images.ShellACI("example.com/activated", "1.0.0", "exec /usr/bin/sockets")
+			aci.App.Ports = []types.Port{{Name: "http", Protocol: "tcp", Port: 8087, Count: 1, SocketActivated: true}, {Name: "other", Protocol: "tcp", Port: 8088, Count: 1}}
+			aci.Files = append(aci.Files, program)
+			file := t.TempDir() + "/activated.aci"
+			if err := aci.Write(file); err != nil {
+				t.Fatal(err)
+			}
+			p.Put(t, file, "/srv/functional/activated.aci")
+			unit := p.unitOf(t, testhost.BinDir+"/raket", nil, []string{"--insecure-options=image", "--net=host"}, app{image: "/srv/functional/activated.aci", own: true})
+			want := "http"
+			if given {
+				want = "given"
+				p.socket(t, "f-activated.socket", unit, "ListenStream=127.0.0.1:8087", "FileDescriptorName=given")
+			}
+			p.MustRun(t, "systemctl start "+unit)
+			if got := p.call(t, "tcp:127.0.0.1:8087"); got != want {
+				t.Errorf("answered by the socket %q, want %q", got, want)
+			}
+		})
 	}
 }
