@@ -18,11 +18,11 @@ func TestOptions(t *testing.T) {
 		{name: "everything that units pass",
 			args: []string{
 				"-h", "web", "-u", "web.service", "-R", "/raket/apps/web/rootfs", "-r", "-o", "-n", "-w", "/srv", "-b", "a80425fb", "-a", "400",
-				"-e", "A b=1", "-e", "B=\n", "-g", "/g/memory", "-g", "/g/pids", "--", "/bin/a", "--", "-R",
+				"-e", "A b=1", "-e", "B=\n", "-g", "/g/memory", "-g", "/g/pids", "-c", "/f", "--", "/bin/a", "--", "-R",
 			},
 			want: options{
 				identifier: "web", unit: "web.service", root: "/raket/apps/web/rootfs", readOnly: true, openPaths: true, notify: true, workDir: "/srv",
-				bounding: 0xa80425fb, ambient: 0x400, env: []string{"A b=1", "B=\n"}, groups: []string{"/g/memory", "/g/pids"},
+				bounding: 0xa80425fb, ambient: 0x400, env: []string{"A b=1", "B=\n"}, groups: []string{"/g/memory", "/g/pids"}, filter: "/f",
 			},
 			argv: []string{"/bin/a", "--", "-R"}},
 		{name: "an app's end needs no program", args: []string{"-s", "web"}, want: options{bounding: allCapabilities, record: "web"}},
