@@ -2,7 +2,9 @@ package unitgen
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/pkg/unitfile"
@@ -97,7 +99,9 @@ func socketFiles(p Pod) (files map[string]*unitfile.File, wanted []string, err e
 			given = append(given, u.unit())
 		}
 		if s.Proxy != "" {
-			files[u.service()] = proxyFile(p, u)
+			if files[u.service()], err = proxyFile(p, u); err != nil {
+				return nil, nil, err
+			}
 		}
 		switch {
 		case s.OnDemand:
@@ -150,8 +154,12 @@ func socketFile(p Pod, u socketUnit) (*unitfile.File, error) {
 
 // proxyFile renders the service that passes the connections of an app's sockets on
 // to where the app listens by itself.
-func proxyFile(p Pod, u socketUnit) *unitfile.File {
+func proxyFile(p Pod, u socketUnit) (*unitfile.File, error) {
 	s := u.first()
+	to, err := awaited(s.Proxy)
+	if err != nil {
+		return nil, fmt.Errorf("socket %q of app %s: %w", s.Name, s.App, err)
+	}
 	f := newUnit("Proxy of " + s.App)
 	f.Words("Conflicts", "shutdown.target")
 	f.Words("Before", "shutdown.target")
@@ -167,12 +175,26 @@ func proxyFile(p Pod, u socketUnit) *unitfile.File {
 		f.Set("FailureActionExitStatus", failedStatus)
 	}
 	f.Section("Service")
-	f.Set("Type", "notify")
+	f.Set("Type", "exec")
 	f.Set("User", "65534") // nobody
 	f.Set("CapabilityBoundingSet", "")
 	f.Set("NoNewPrivileges", "yes")
 	f.Units("Sockets", u.unit())
+	// The app counts as started before it listens.
+	f.Exec("ExecStartPre", "", []string{ExecPath, "-l", to})
 	f.Exec("ExecStart", "", []string{ProxyPath, s.Proxy})
 	output(f, Log{Mode: stageabi.LogNone}, s.App)
-	return f
+	return f, nil
+}
+
+// awaited is an address as exec reads it: its IP address in hexadecimal digits.
+func awaited(address string) (string, error) {
+	if strings.HasPrefix(address, "@") {
+		return address, nil
+	}
+	ap, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x:%d", ap.Addr().AsSlice(), ap.Port()), nil
 }

@@ -221,7 +221,7 @@ func TestAProxyCallsWhatKnowsNoDescriptors(t *testing.T) {
 	p := newPods(t)
 	unit := p.unitOf(t, testhost.BinDir+"/raket", []string{"Sockets=f-proxy.socket"}, []string{"--net=none"}, app{
 		image: p.socketsImage(t), args: []string{"/usr/bin/sockets", "-listen=127.0.0.1:80"},
-		flags: []string{"--type=notify", "--socket=f-proxy.socket,proxy=127.0.0.1:80"},
+		flags: []string{"--socket=f-proxy.socket,proxy=127.0.0.1:80"},
 	})
 	p.socket(t, "f-proxy.socket", unit, "ListenStream=127.0.0.1:8086")
 	for range 2 {
@@ -229,6 +229,7 @@ func TestAProxyCallsWhatKnowsNoDescriptors(t *testing.T) {
 			t.Errorf("answered by the socket %q", got)
 		}
 	}
+	p.WaitFor(t, limit, "systemctl is-active "+unit)
 }
 
 // A port that an image calls socketActivated is the host's socket if that gave one, and else one

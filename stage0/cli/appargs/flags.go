@@ -106,7 +106,7 @@ func refused() map[string]string {
 		"interactive":     "use raket enter in a running pod",
 		"mds-register":    "there is no metadata service",
 		"no-store":        "every image goes through the store; use --pull-policy=update to fetch anew",
-		"port":            "with --net=host an app's ports are the host's, with --net=none there are none to publish",
+		"port":            "with --net=host an app's ports are the host's, with --net=none a .socket unit of the host and --socket= lead to them",
 		"private-users":   "pods share the host's user namespace",
 		"user-annotation": "use --annotation",
 		"user-label":      "use --annotation",

@@ -7,6 +7,7 @@
 //
 //	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r] [-o]] [-w DIR] [-n] [-f N] [-e NAME=VALUE]... [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
 //	exec [-h IDENTIFIER -u UNIT] -s APP
+//	exec -l ADDRESS
 //	exec -k -- INIT [ARG]...
 //
 // The options:
@@ -32,6 +33,8 @@
 //	-s      do not start anything: record how the app ended, and say so if it
 //	        failed (see record.go)
 //
+//	-l      do not start anything: wait until a stream socket listens at ADDRESS
+//	        (see await.go)
 //	-k      have the kernel kill PROGRAM when the process that started it dies: the
 //	        pod's init goes with nspawn, whatever kills that, and with the init
 //	        every process of the pod

@@ -37,6 +37,12 @@ func main() {
 			fail(exitNamespace, "connect to the journal: "+err.Error())
 		}
 	}
+	if o.awaited != "" {
+		if err := await(o.awaited); err != nil {
+			fail(1, "wait for "+o.awaited+": "+err.Error())
+		}
+		return
+	}
 	if o.record != "" {
 		root, err := openPodRoot(o.inApp)
 		if err == nil {

@@ -20,6 +20,7 @@ type options struct {
 	groups     []string // files by which the app's control groups are joined
 	record     string   // app whose end is recorded; nothing is executed
 	withParent bool     // the kernel kills the program when its parent dies
+	awaited    string   // where somebody has to listen; nothing is executed
 	sockets    int      // descriptors that systemd has to have passed
 	inApp      bool     // of record: systemd has entered the app's root
 }
@@ -69,6 +70,8 @@ func parse(args []string) (options, []string, error) {
 			var g string
 			g, err = value()
 			o.groups = append(o.groups, g)
+		case "-l":
+			o.awaited, err = value()
 		case "-f":
 			o.sockets, err = count(value())
 		case "-c":
@@ -88,7 +91,7 @@ func parse(args []string) (options, []string, error) {
 			return o, nil, err
 		}
 	}
-	if o.record == "" {
+	if o.record == "" && o.awaited == "" {
 		return o, nil, errors.New("no program to execute")
 	}
 	return o, nil, nil

@@ -29,6 +29,7 @@ func TestOptions(t *testing.T) {
 		{name: "an app's end in the app's root", args: []string{"-p", "-s", "web"}, want: options{bounding: allCapabilities, record: "web", inApp: true}},
 		{name: "a value may look like an option", args: []string{"-w", "--", "--", "x"}, want: options{bounding: allCapabilities, workDir: "--"}, argv: []string{"x"}},
 		{name: "sockets", args: []string{"-f", "2", "--", "x"}, want: options{bounding: allCapabilities, sockets: 2}, argv: []string{"x"}},
+		{name: "an address to wait for", args: []string{"-l", "@x"}, want: options{bounding: allCapabilities, awaited: "@x"}},
 		{name: "no number of sockets", args: []string{"-f", "0", "--", "x"}, err: `not a number of descriptors: "0"`},
 		{name: "no arguments", err: "no program to execute"},
 		{name: "options without a program", args: []string{"-R", "/x"}, err: "no program to execute"},
