@@ -219,6 +219,8 @@ func (s fakePods) Find(_ context.Context, uuid string) (pod, error) {
 	return pod{}, &fault{err: fmt.Errorf("no pod %q", uuid), hint: "raket list"}
 }
 
+func (s fakePods) Look(ctx context.Context, uuid string) (pod, error) { return s.Find(ctx, uuid) }
+
 func (s fakePods) Manifest(_ context.Context, uuid string) ([]byte, error) {
 	return []byte(`{"acKind": "PodManifest",  "uuid": "` + uuid + `"}`), nil
 }

@@ -151,8 +151,9 @@ type podStore interface {
 	// List is in no particular order. A pod that can't be read is in it with
 	// its UUID and state alone, and the joined error says why.
 	List(ctx context.Context) ([]pod, error)
-	// Find takes a UUID, possibly shortened.
+	// Find takes a UUID, possibly shortened. Look does too, and asks no pod how it is.
 	Find(ctx context.Context, uuid string) (pod, error)
+	Look(ctx context.Context, uuid string) (pod, error)
 	// Manifest is the appc PodManifest.
 	Manifest(ctx context.Context, uuid string) ([]byte, error)
 }
@@ -184,10 +185,15 @@ type runRequest struct {
 // enterRequest is a command to run in an app of a running pod.
 type enterRequest struct {
 	UUID string
-	// App may be empty where the pod has one app.
-	App string
-	// Command is the default shell where it is empty.
+	App  string
+	// Command is a program, of a path or to be searched for, and its arguments.
 	Command []string
+	// Privileged is as root with the pod's capabilities, else it is as the app.
+	Privileged bool `json:",omitempty"`
+	// User, Group and WorkingDir are the app's, or root's, where they are empty.
+	User, Group, WorkingDir string   `json:",omitempty"`
+	Env                     []string `json:",omitempty"`
+	TTY, Stdin              bool     `json:",omitempty"`
 }
 
 // logsRequest says which lines.

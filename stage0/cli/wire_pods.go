@@ -86,6 +86,14 @@ func (r *realPods) Find(ctx context.Context, uuid string) (pod, error) {
 	return shown, nil
 }
 
+func (r *realPods) Look(_ context.Context, uuid string) (pod, error) {
+	p, err := r.find(uuid)
+	if err != nil {
+		return pod{}, err
+	}
+	return show(p)
+}
+
 // find is the store's, with what to try next.
 func (r *realPods) find(uuid string) (*podpkg.Pod, error) {
 	p, err := r.store.Find(uuid)
@@ -190,7 +198,10 @@ func (r *realPods) Enter(_ context.Context, q enterRequest) error {
 	if err != nil {
 		return err
 	}
-	return launch.Enter(p, q.App, q.Command)
+	return launch.Enter(p, stageabi.Command{
+		App: q.App, Argv: q.Command, Privileged: q.Privileged, User: q.User, Group: q.Group, WorkingDir: q.WorkingDir,
+		Env: q.Env, TTY: q.TTY, Stdin: q.Stdin,
+	})
 }
 
 func (r *realPods) Logs(ctx context.Context, q logsRequest, w io.Writer) error {

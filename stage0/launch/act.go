@@ -77,7 +77,7 @@ func Live(ctx context.Context, p *pod.Pod) (stageabi.Live, error) {
 
 // Enter turns this process into a command in an app of a running pod. It
 // returns only with an error. Without a name it takes the pod's only app.
-func Enter(p *pod.Pod, app string, command []string) error {
+func Enter(p *pod.Pod, c stageabi.Command) error {
 	if p.State != pod.Running {
 		return fmt.Errorf("%w: it is %s", ErrNotRunning, p.State)
 	}
@@ -85,20 +85,18 @@ func Enter(p *pod.Pod, app string, command []string) error {
 	if err != nil {
 		return err
 	}
-	if app, err = oneApp(s, app); err != nil {
+	if c.App, err = oneApp(s, c.App); err != nil {
 		return err
 	}
 	path, err := s.Stage1.Path(stageabi.Enter)
 	if err != nil {
 		return err
 	}
-	if len(command) == 0 {
-		command = []string{"/bin/sh"}
-	}
+	c.UUID = string(p.UUID)
 	if err := os.Chdir(p.Dir()); err != nil {
 		return err
 	}
-	argv := append([]string{path, string(p.UUID), app}, command...)
+	argv := append([]string{path}, c.Args()...)
 	return fmt.Errorf("execute stage1: %w", syscall.Exec(path, argv, environ(s.Stage1, false)))
 }
 

@@ -93,7 +93,7 @@ func TestEntering(t *testing.T) {
 		"reads its input":                      {[]string{"--app=one", uuid, "/bin/cat"}, "", 0},
 		"wants a name where there are several": {[]string{uuid, "/bin/true"}, "", 254},
 		"knows its apps":                       {[]string{"--app=three", uuid, "/bin/true"}, "", 254},
-		"knows when a program is missing":      {[]string{"--app=one", uuid, "/no/such"}, "", 254},
+		"knows when a program is missing":      {[]string{"--app=one", uuid, "/no/such"}, "", 203},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := p.raket(t, append([]string{"enter"}, tt.args...)...)

@@ -7,14 +7,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/raket/raket/pkg/approot"
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/stageabi"
 )
@@ -128,45 +125,4 @@ func status(stdout io.Writer) error {
 		live.Started = st.ModTime()
 	}
 	return json.NewEncoder(stdout).Encode(stageabi.Live{Ready: true, Apps: map[string]stageabi.LiveApp{a.Name: live}})
-}
-
-// enter becomes a command in the app's root: enter UUID APP COMMAND [ARG]...
-func enter(args []string) (int, error) {
-	if len(args) < 3 {
-		return 0, fmt.Errorf("enter: want UUID, APP and a command, have %d arguments", len(args))
-	}
-	_, _, spec, err := app()
-	if err != nil {
-		return 0, err
-	}
-	fd, pid, err := process()
-	if err != nil {
-		return 0, err
-	}
-	defer unix.Close(fd)
-	runtime.LockOSThread()
-	root := filepath.Join("/proc", strconv.Itoa(pid), "root")
-	rootFD, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, err
-	}
-	if err := unix.Unshare(unix.CLONE_FS); err != nil {
-		return 0, err
-	}
-	if err := unix.Setns(fd, unix.CLONE_NEWNS); err != nil {
-		return 0, fmt.Errorf("join the app's mount namespace: %w", err)
-	}
-	if err := errors.Join(unix.Fchdir(rootFD), unix.Chroot(".")); err != nil {
-		return 0, fmt.Errorf("enter the app's root: %w", err)
-	}
-	if err := unix.Chdir(spec.Process.Cwd); err != nil {
-		_ = unix.Chdir("/")
-	}
-	env := approot.CommandEnv(spec)
-	path, err := approot.LookPath(env, args[2])
-	if err != nil {
-		return 0, err
-	}
-	err = syscall.Exec(path, args[2:], env)
-	return stageabi.ExitExec, fmt.Errorf("execute %q: %w", args[2], err)
 }

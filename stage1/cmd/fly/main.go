@@ -23,6 +23,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		code, err = runPod(args[1:])
 	case stageabi.Enter:
 		code, err = enter(args[1:])
+	case becomeName:
+		code, err = joinApp(args[1:])
 	case stageabi.Stop:
 		err = stop(args[1:])
 	case stageabi.Status:

@@ -22,11 +22,8 @@ import (
 
 // The pod's systemd answers only processes of its own PID namespace, and a
 // process changes that for its children alone. So whatever is asked of it is
-// asked by a child of this program, under these names.
-const (
-	queryName = "query"
-	shellName = "shell"
-)
+// asked by a child of this program, under this name.
+const queryName = "query"
 
 // envLeader tells the child the host's PID of the pod's init.
 const envLeader = "RAKET_LEADER"
@@ -112,8 +109,9 @@ func join() error {
 	return nil
 }
 
-// query prints what the pod's systemd says of the apps; it runs in the pod.
-func query(ctx context.Context, stdout io.Writer) error {
+// query prints what the pod's systemd says of the apps or, of the one that is named,
+// its main process's ID; it runs in the pod.
+func query(ctx context.Context, args []string, stdout io.Writer) error {
 	s, err := stageabi.ReadSandbox(".")
 	if err != nil {
 		return err
@@ -126,6 +124,13 @@ func query(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	defer m.Close()
+	if len(args) == 1 {
+		u, err := m.Service(ctx, args[0]+".service")
+		if err == nil {
+			_, err = fmt.Fprintln(stdout, u.MainPID)
+		}
+		return err
+	}
 	live := stageabi.Live{Apps: map[string]stageabi.LiveApp{}}
 	state, err := m.State(ctx, "default.target")
 	if err != nil {

@@ -29,9 +29,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case stageabi.GC:
 		err = collect(args[1:])
 	case queryName:
-		err = query(ctx, stdout)
-	case shellName:
-		err = shell(ctx, args[1:])
+		err = query(ctx, args[1:], stdout)
 	case relayName:
 		err = relay(stdin, stdout)
 	default:
