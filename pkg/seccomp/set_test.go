@@ -1,8 +1,10 @@
 package seccomp
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -60,30 +62,27 @@ func denied(t *testing.T, f *specs.LinuxSeccomp, goarch string) string {
 }
 
 func TestWhatTheDefaultFilterDenies(t *testing.T) {
-	for _, goarch := range []string{"amd64", "arm64"} {
-		t.Run(goarch, func(t *testing.T) {
-			if goarch != runtime.GOARCH {
-				t.Skip("Docker's profile is made for the machine that the test runs on")
-			}
-			f, err := Default(defaultCapabilities)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := denied(t, f, goarch)
-			file := "testdata/denied-" + goarch + ".txt"
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s (-want +got), -update rewrites it:\n%s", file, diff)
-			}
-		})
+	// Docker's profile is made for the machine that the test runs on.
+	f, err := Default(defaultCapabilities)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := denied(t, f, runtime.GOARCH)
+	file := "testdata/denied-" + runtime.GOARCH + ".txt"
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Skipf("%s is not there yet; -update writes it", file)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got), -update rewrites it:\n%s", file, diff)
 	}
 }
 
