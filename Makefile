@@ -31,7 +31,7 @@ build: ## build everything into bin/, where it runs in place
 	$(BUILD) -o bin/ ./stage0/cmd/...
 	@set -e; for d in stage1/cmd/*/; do n=$$(basename $$d); i=bin/stage1/$$n; \
 		echo "stage1/$$n"; mkdir -p $$i/rootfs; $(BUILD) -o $$i/rootfs/entry ./$$d; cp $$d/manifest.json $$i/manifest; \
-		for e in run enter stop status gc; do ln -sf entry $$i/rootfs/$$e; done; done
+		for e in run enter stop status gc cp; do ln -sf entry $$i/rootfs/$$e; done; done
 	@echo stage2; mkdir -p bin/stage1/nspawn/rootfs/bin; $(BUILD) -o bin/stage1/nspawn/rootfs/bin/ ./stage2/cmd/...
 
 demo: ## run a real pod from registry to gc, and check every step of it; needs root

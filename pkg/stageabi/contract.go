@@ -23,6 +23,7 @@ const (
 	Stop   Entrypoint = "stop"
 	GC     Entrypoint = "gc"
 	Status Entrypoint = "status"
+	Copy   Entrypoint = "cp"
 )
 
 // What an entrypoint finds in its environment, beside what the caller had.

@@ -167,6 +167,11 @@ func (f *fakes) Enter(_ context.Context, r enterRequest) error {
 	return err
 }
 
+func (f *fakes) Copy(_ context.Context, r copyRequest) error {
+	r.Local = strings.TrimPrefix(r.Local, f.dir)
+	return f.call("cp", r)
+}
+
 func (f *fakes) Logs(_ context.Context, r logsRequest, w io.Writer) error {
 	if err := f.call("logs", r); err != nil {
 		return err

@@ -171,6 +171,8 @@ type preparer interface {
 type launcher interface {
 	Run(ctx context.Context, r runRequest) error
 	Enter(ctx context.Context, r enterRequest) error
+	// Copy copies files into an app or out of it.
+	Copy(ctx context.Context, r copyRequest) error
 	// Logs writes an app's or all apps' lines.
 	Logs(ctx context.Context, r logsRequest, w io.Writer) error
 }
@@ -194,6 +196,15 @@ type enterRequest struct {
 	User, Group, WorkingDir string   `json:",omitempty"`
 	Env                     []string `json:",omitempty"`
 	TTY, Stdin              bool     `json:",omitempty"`
+}
+
+// copyRequest says what to copy where.
+type copyRequest struct {
+	UUID, App string
+	In        bool   // into the app
+	Path      string // in the app
+	// Local is absolute on the host; "" for a tar stream on standard input or output.
+	Local string
 }
 
 // logsRequest says which lines.

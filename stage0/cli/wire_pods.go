@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -201,6 +202,16 @@ func (r *realPods) Enter(_ context.Context, q enterRequest) error {
 	return launch.Enter(p, stageabi.Command{
 		App: q.App, Argv: q.Command, Privileged: q.Privileged, User: q.User, Group: q.Group, WorkingDir: q.WorkingDir,
 		Env: q.Env, TTY: q.TTY, Stdin: q.Stdin,
+	})
+}
+
+func (r *realPods) Copy(ctx context.Context, q copyRequest) error {
+	p, err := r.find(q.UUID)
+	if err != nil {
+		return err
+	}
+	return launch.Copy(ctx, p, launch.CopyOptions{
+		App: q.App, In: q.In, Path: q.Path, Local: q.Local, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: r.Stderr,
 	})
 }
 

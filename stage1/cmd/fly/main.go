@@ -25,6 +25,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		code, err = enter(args[1:])
 	case becomeName:
 		code, err = joinApp(args[1:])
+	case stageabi.Copy:
+		err = copyFiles(args[1:], os.Stdin, stdout, stderr)
 	case stageabi.Stop:
 		err = stop(args[1:])
 	case stageabi.Status:

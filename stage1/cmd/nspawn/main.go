@@ -22,6 +22,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		err = runPod(args[1:])
 	case stageabi.Enter:
 		code, err = enter(args[1:])
+	case stageabi.Copy:
+		err = copyFiles(ctx, args[1:], stdin, stdout, stderr)
 	case stageabi.Stop:
 		err = stop(args[1:])
 	case stageabi.Status:
