@@ -63,7 +63,7 @@ func (p *pods) life(t *testing.T, flags []string) {
 	dir, mount := p.meeting(t, "up")
 	file := dir + "/uuid"
 	line := p.cmd() + " " + quote(runLine(append(append(mount, flags...), "--log=file", "--uuid-file-save="+file),
-		app{script: "trap 'echo bye; touch /v/asked; kill $! 2>/dev/null; exit 0' TERM; echo up; echo >/v/up; sleep 1000 & wait"})...)
+		app{script: "trap 'echo bye; : >/v/asked; kill $! 2>/dev/null; exit 0' TERM; echo up; echo >/v/up; sleep 1000 & wait"})...)
 	p.MustRun(t, "systemd-run -q --unit=f-life -p RemainAfterExit=yes bash -c "+quote(line+"; echo $? >"+dir+"/code"))
 	t.Cleanup(func() { p.Run(t, "systemctl stop f-life; systemctl reset-failed f-life") })
 	p.MustRun(t, "timeout 20 cat "+dir+"/up")
