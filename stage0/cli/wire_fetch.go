@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"net/http"
-	"path/filepath"
 	"sync"
 
 	"github.com/raket/raket/pkg/image"
@@ -12,6 +11,7 @@ import (
 	"github.com/raket/raket/stage0/credentials"
 	"github.com/raket/raket/stage0/fetch"
 	"github.com/raket/raket/stage0/registries"
+	"github.com/raket/raket/stage0/trust/lookaside"
 	"github.com/raket/raket/stage0/trust/policy"
 )
 
@@ -51,7 +51,10 @@ func fetchHost(s settings) fetch.Host {
 	})
 	h := fetch.Host{
 		Policy: sync.OnceValues(func() (*policy.Policy, error) {
-			return policy.Load(policy.Options{Paths: policyFiles(s), LookasideDirs: lookasideDirs(s)})
+			return policy.Load(policy.Options{
+				Paths:         policy.Files(dirs.System, dirs.Local, dirs.User),
+				LookasideDirs: lookaside.Dirs(dirs.System, dirs.Local, dirs.User),
+			})
 		}),
 		Keys:       keys,
 		Registries: readRegistries,
@@ -81,28 +84,4 @@ func fetchHost(s settings) fetch.Host {
 		}
 	}
 	return h
-}
-
-// policyFiles are the places of the policy of images, the first that exists
-// being the one.
-func policyFiles(s settings) []string {
-	var files []string
-	for _, dir := range []string{s.ConfigDirs.User, s.ConfigDirs.Local, s.ConfigDirs.System, "/etc/containers"} {
-		if dir != "" {
-			files = append(files, filepath.Join(dir, "policy.json"))
-		}
-	}
-	return files
-}
-
-// lookasideDirs are the directories that say where signatures of OCI images are,
-// later ones winning.
-func lookasideDirs(s settings) []string {
-	var dirs []string
-	for _, dir := range []string{"/etc/containers", s.ConfigDirs.System, s.ConfigDirs.Local, s.ConfigDirs.User} {
-		if dir != "" {
-			dirs = append(dirs, filepath.Join(dir, "registries.d"))
-		}
-	}
-	return dirs
 }

@@ -33,12 +33,14 @@ type section struct {
 	attachments *bool
 }
 
-// DefaultDirs are the directories that are read, for Load. UserConfig may be
-// empty.
-func DefaultDirs(userConfig string) []string {
-	dirs := []string{"/etc/containers/registries.d", "/usr/lib/raket/registries.d", "/etc/raket/registries.d"}
-	if userConfig != "" {
-		dirs = append(dirs, filepath.Join(userConfig, "registries.d"))
+// Dirs are the directories that are read, for Load, later ones winning: containers'
+// own, and those in the directories of raket's configuration. Empty ones are left out.
+func Dirs(system, local, user string) []string {
+	var dirs []string
+	for _, dir := range []string{"/etc/containers", system, local, user} {
+		if dir != "" {
+			dirs = append(dirs, filepath.Join(dir, "registries.d"))
+		}
 	}
 	return dirs
 }

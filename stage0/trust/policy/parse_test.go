@@ -146,10 +146,10 @@ func TestLoadTakesTheFirstFile(t *testing.T) {
 	})
 	t.Run("of the user's, the host's, the vendor's and containers'", func(t *testing.T) {
 		want := []string{"/u/policy.json", "/etc/raket/policy.json", "/usr/lib/raket/policy.json", "/etc/containers/policy.json"}
-		if diff := cmp.Diff(want, DefaultPaths("/u")); diff != "" {
+		if diff := cmp.Diff(want, Files("/usr/lib/raket", "/etc/raket", "/u")); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff(want[1:], DefaultPaths("")); diff != "" {
+		if diff := cmp.Diff(want[1:], Files("/usr/lib/raket", "/etc/raket", "")); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})

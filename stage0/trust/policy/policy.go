@@ -23,23 +23,26 @@ const maxFileBytes = 1 << 20
 // Options say where policies and signatures are.
 type Options struct {
 	// Paths are files; the first that exists is the policy. Default:
-	// DefaultPaths of no user's configuration.
+	// Files("/usr/lib/raket", "/etc/raket", "").
 	Paths []string
 	// LookasideDirs are directories of registries.d, later ones winning. They
-	// are read when a signature is looked for. Default: lookaside.DefaultDirs of
-	// no user's configuration.
+	// are read when a signature is looked for. Default: lookaside.Dirs of
+	// the same directories.
 	LookasideDirs []string
 	// Client fetches from lookasides. Default: one with sensible timeouts.
 	Client *http.Client
 }
 
-// DefaultPaths are where a policy is looked for. UserConfig may be empty.
-func DefaultPaths(userConfig string) []string {
-	paths := []string{"/etc/raket/policy.json", "/usr/lib/raket/policy.json", "/etc/containers/policy.json"}
-	if userConfig != "" {
-		paths = append([]string{filepath.Join(userConfig, "policy.json")}, paths...)
+// Files are the usual places of a policy: in the directories of raket's
+// configuration, the user's first, and then containers' own. Empty ones are left out.
+func Files(system, local, user string) []string {
+	var files []string
+	for _, dir := range []string{user, local, system, "/etc/containers"} {
+		if dir != "" {
+			files = append(files, filepath.Join(dir, "policy.json"))
+		}
 	}
-	return paths
+	return files
 }
 
 // Policy is what one file says, or what holds without one. It does not change
@@ -58,10 +61,10 @@ type Policy struct {
 // something in it that is not known, is an error that names file, line and key.
 func Load(opts Options) (*Policy, error) {
 	if opts.Paths == nil {
-		opts.Paths = DefaultPaths("")
+		opts.Paths = Files("/usr/lib/raket", "/etc/raket", "")
 	}
 	if opts.LookasideDirs == nil {
-		opts.LookasideDirs = lookaside.DefaultDirs("")
+		opts.LookasideDirs = lookaside.Dirs("/usr/lib/raket", "/etc/raket", "")
 	}
 	p := &Policy{byDefault: []requirement{{kind: acceptAnything}}, lookasideDirs: opts.LookasideDirs, client: opts.Client}
 	for _, path := range opts.Paths {
