@@ -58,17 +58,6 @@ type App struct {
 	Sockets []string `json:"sockets,omitempty"`
 }
 
-// Network says what network namespace a pod has.
-type Network struct {
-	Mode string `json:"mode"` // "host" or "none"
-}
-
-// The network modes.
-const (
-	NetHost = "host"
-	NetNone = "none"
-)
-
 // ExitPolicy says when a pod ends by itself.
 type ExitPolicy string
 
