@@ -16,8 +16,7 @@ const traits = `grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp|Umask|Cpus_allo
 for n in cgroup ipc mnt net pid uts user; do readlink /proc/self/ns/$n; done; stat -c %d:%i / ; pwd; env | grep -v _= | sort`
 
 func TestCommandsAreHeldToWhatTheAppIs(t *testing.T) {
-	p := newPods(t)
-	for name, flags := range map[string]string{
+	newPods(t).holdCommands(t, map[string]string{
 		"root":                            "",
 		"another user":                    "--user=app --group=logs --supplementary-gids=www-data",
 		"fewer capabilities":              "--caps-retain=CAP_CHOWN,CAP_KILL",
@@ -33,7 +32,12 @@ func TestCommandsAreHeldToWhatTheAppIs(t *testing.T) {
 		"a root that cannot be written":   "--readonly-rootfs --mount=volume=v,target=/v",
 		"a volume":                        "--mount=volume=v,target=/v",
 		"a command line with odd letters": "--environment=ODD=a$b%n",
-	} {
+	})
+}
+
+// holdCommands compares commands with their apps, whose flags these are.
+func (p *pods) holdCommands(t *testing.T, cases map[string]string) {
+	for name, flags := range cases {
 		t.Run(name, func(t *testing.T) {
 			var podFlags, appFlags []string
 			for f := range strings.FieldsSeq(flags) {

@@ -46,6 +46,12 @@ func newPods(t *testing.T) *pods {
 	if furnished.err != nil {
 		t.Fatalf("make the busybox image: %v", furnished.err)
 	}
+	return podsOn(t, h)
+}
+
+// podsOn is newPods on a host that has the image of busybox.
+func podsOn(t *testing.T, h *testhost.Host) *pods {
+	t.Helper()
 	p := &pods{h, "/var/lib/raket/" + plain(t.Name())}
 	t.Cleanup(func() { p.remove(t) })
 	return p

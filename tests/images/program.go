@@ -46,10 +46,20 @@ func Program(ctx context.Context, name string) (Entry, error) {
 	return e, e.err
 }
 
-// sourceDir is this package's directory, where go build has to run.
+// sourceDir is this package's directory, where go build has to run. With -trimpath the
+// compiled-in path is none; tests run somewhere below the module's root.
 func sourceDir() string {
 	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
 		return filepath.Dir(file)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return "."
+	}
+	for ; dir != "/"; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, "tests/images")
+		}
 	}
 	return "."
 }
