@@ -7,6 +7,7 @@ require (
 	github.com/ProtonMail/go-crypto v1.5.2
 	github.com/appc/spec v0.8.11
 	github.com/aws/aws-sdk-go-v2 v1.48.0
+	github.com/containernetworking/cni v1.3.1
 	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/godbus/dbus/v5 v5.2.4
 	github.com/google/go-cmp v0.7.0
@@ -42,3 +43,7 @@ require (
 	golang.org/x/tools v0.49.0 // indirect
 	gopkg.in/inf.v0 v0.9.1 // indirect
 )
+
+// 1.3.1 links OpenTelemetry, for which no plugin of a pod has a use. containerd, of which
+// only the archives are used, asks for it.
+replace github.com/containernetworking/cni => github.com/containernetworking/cni v1.3.0

@@ -190,7 +190,7 @@ func (r *realPods) Run(ctx context.Context, q runRequest) error {
 		return err
 	}
 	return launch.Run(ctx, p, launch.Options{
-		Debug: r.Debug, Change: func(s *stageabi.Sandbox) error { return addRunOptions(s, q.Options, hostFiles()) },
+		Debug: r.Debug, DataDir: r.DataDir, Change: func(s *stageabi.Sandbox) error { return addRunOptions(s, q.Options, hostFiles()) },
 	})
 }
 

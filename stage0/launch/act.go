@@ -29,7 +29,7 @@ func Stop(ctx context.Context, p *pod.Pod, force bool) error {
 	for {
 		if _, err := capture(ctx, p, stageabi.Stop, args...); err != nil {
 			if rerr := p.Refresh(); rerr == nil && p.State != pod.Running {
-				return nil // it ended by itself meanwhile
+				return leaveNetworks(ctx, p) // it ended by itself meanwhile
 			}
 			return err
 		}
@@ -38,7 +38,10 @@ func Stop(ctx context.Context, p *pod.Pod, force bool) error {
 		patience, cancel := context.WithTimeout(ctx, askAgain)
 		err := wait(patience, p)
 		cancel()
-		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		if err == nil {
+			return leaveNetworks(ctx, p)
+		}
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
 	}

@@ -87,6 +87,10 @@ func collectOne(ctx context.Context, p *pod.Pod, o GCOptions, done *Collected) (
 		}
 		done.Marked = append(done.Marked, p.UUID)
 		p.State = pod.ExitedGarbage
+		// Addresses and ports are not kept for the time of grace.
+		if err := leaveNetworks(ctx, p); err != nil {
+			return err
+		}
 	}
 	if o.MarkOnly || p.State == pod.ExitedGarbage && o.Grace > 0 && o.Now.Sub(p.Marked()) < o.Grace {
 		return nil

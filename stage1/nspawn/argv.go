@@ -19,11 +19,13 @@ const noGenerators = "/raket/none"
 
 // Config is what a pod is started with.
 type Config struct {
-	Root         string // directory of the pod's root
-	Machine      string // name of the machine
-	UUID         string
-	Hostname     string
-	Network      stageabi.Network
+	Root     string // directory of the pod's root
+	Machine  string // name of the machine
+	UUID     string
+	Hostname string
+	Network  stageabi.Network
+	// Namespace is the path of the pod's network namespace, where it is made.
+	Namespace    string
 	Capabilities []string // that apps have beyond nspawn's own default
 	Log          stageabi.LogMode
 	// JournalDir is the directory of the host's journal sockets, to be seen by
@@ -56,7 +58,10 @@ func Argv(c Config) []string {
 		"--resolv-conf=off",
 		"--timezone=off",
 	}
-	if c.Network.Mode == stageabi.NetNone {
+	switch {
+	case c.Namespace != "":
+		argv = append(argv, "--network-namespace-path="+c.Namespace)
+	case c.Network.Mode == stageabi.NetNone:
 		argv = append(argv, "--private-network")
 	}
 	for _, cap := range slices.Sorted(slices.Values(c.Capabilities)) {

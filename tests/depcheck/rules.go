@@ -64,6 +64,7 @@ func owners() []owner {
 		{"github.com/appc/spec/schema", []string{"pkg/podmanifest", "stage0/fetch/appc"}, "one reads pod manifests, the other image manifests"},
 		{"golang.org/x/net/html", []string{"stage0/fetch/appc"}, "meta tags of discovery"},
 		{"github.com/appc/spec/discovery", []string{"stage0/fetch/appc", "stage0/trust/keystore/keyfetch"}, "one finds images, the other keys; both must keep its one client to themselves while they use it"},
+		{"github.com/containernetworking/cni", []string{"stage1/network"}, ""},
 		{"github.com/coreos/go-systemd/v22/unit", []string{"pkg/unitfile"}, "it writes newlines verbatim: never feed it unchecked text"},
 		{"github.com/coreos/go-systemd/v22", []string{"pkg/sd"}, ""},
 		{"github.com/godbus/dbus/v5", []string{"pkg/sd"}, ""},

@@ -46,6 +46,9 @@ func collect(args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("gc: want the pod's UUID, have %d arguments", len(args))
 	}
+	if err := leaveNetworks(args[0]); err != nil {
+		return err
+	}
 	b, err := os.ReadFile(groupsFile)
 	if os.IsNotExist(err) {
 		return nil

@@ -164,9 +164,18 @@ func liveApp(u sd.Service) stageabi.LiveApp {
 }
 
 // status prints the state of the running pod.
-func status(_ context.Context, args []string, stdout io.Writer) error {
+func status(ctx context.Context, args []string, stdout io.Writer) error {
+	verify := len(args) > 0 && args[0] == "--verify"
+	if verify {
+		args = args[1:]
+	}
 	if len(args) != 1 {
 		return fmt.Errorf("status: want the pod's UUID, have %d arguments", len(args))
+	}
+	if verify {
+		if err := verifyNetworks(ctx, args[0]); err != nil {
+			return err
+		}
 	}
 	code, err := inPod(queryName, nil, stdout)
 	if err == nil && code != 0 {

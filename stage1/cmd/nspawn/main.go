@@ -30,6 +30,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		err = status(ctx, args[1:], stdout)
 	case stageabi.GC:
 		err = collect(args[1:])
+	case sweepName:
+		err = sweep(ctx, args[1:])
 	case queryName:
 		err = query(ctx, args[1:], stdout)
 	case relayName:

@@ -18,6 +18,7 @@ import (
 	"github.com/raket/raket/pkg/journalstream"
 	"github.com/raket/raket/pkg/podsocket"
 	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/stage1/network"
 	"github.com/raket/raket/stage1/nspawn"
 	"github.com/raket/raket/stage1/podfilter"
 	"github.com/raket/raket/stage1/unitgen"
@@ -64,6 +65,19 @@ func runPod(args []string) error {
 	if err := stageabi.WriteLogPlace(".", stageabi.LogPlace{Mode: p.log.Mode, Unit: p.log.HostUnit}); err != nil {
 		return err
 	}
+	joined, err := p.joinNetworks()
+	if err != nil {
+		return err
+	}
+	err = p.become(path, joined)
+	if joined != nil {
+		err = errors.Join(err, joined.Undo())
+	}
+	return err
+}
+
+// become makes the rest of the pod and executes nspawn. It returns only with an error.
+func (p *pod) become(path string, joined *network.Joined) error {
 	if err := p.makeRoot(); err != nil {
 		return fmt.Errorf("make the pod's root: %w", err)
 	}
@@ -74,6 +88,13 @@ func runPod(args []string) error {
 		return err
 	}
 	c := p.config()
+	if joined != nil {
+		fd, err := joined.Hand()
+		if err != nil {
+			return err
+		}
+		c.Namespace = "/proc/self/fd/" + strconv.Itoa(fd)
+	}
 	switch {
 	case p.sandbox.Insecure.Seccomp:
 		c.Seccomp = false

@@ -1,0 +1,144 @@
+package network
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/raket/raket/pkg/flock"
+	"github.com/raket/raket/pkg/stageabi"
+)
+
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// state is a state directory whose one network's plugin is a shell script that writes what
+// it is asked into asked.
+func state(t *testing.T, script string) (n stageabi.Network, asked string) {
+	t.Helper()
+	dir := t.TempDir()
+	asked = filepath.Join(dir, "asked")
+	must(t, os.MkdirAll(filepath.Join(dir, "state", recordsDir), 0o700),
+		os.WriteFile(filepath.Join(dir, "plug"), []byte("#!/bin/sh\necho $CNI_COMMAND $CNI_IFNAME netns=$CNI_NETNS >>"+asked+"\n"+script), 0o755))
+	config := json.RawMessage(`{"cniVersion":"1.1.0","name":"n","plugins":[{"type":"plug"}]}`)
+	return stageabi.Network{Mode: stageabi.NetCNI, StateDir: filepath.Join(dir, "state"), PluginDirs: []string{dir}, Attachments: []stageabi.Attachment{
+		{Name: "n", IfName: "eth0", Config: config}, {Name: "n", IfName: "eth1", Config: config},
+	}}, asked
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestARecordIsUndoneOnceAndBackwards(t *testing.T) {
+	n, asked := state(t, "")
+	r, err := makeRecord("a", n)
+	must(t, err)
+	must(t, Sweep(t.Context(), n.StateDir))
+	if got := read(t, asked); got != "" {
+		t.Errorf("while the pod lives: %q", got)
+	}
+	r.Joined = true
+	must(t, r.write(), r.held.Close())
+	must(t, Sweep(t.Context(), n.StateDir), Sweep(t.Context(), n.StateDir), Leave(t.Context(), n.StateDir, "a"))
+	if diff := cmp.Diff("DEL eth1 netns=\nDEL eth0 netns=\n", read(t, asked)); diff != "" {
+		t.Error("(-want +got):\n" + diff)
+	}
+	if left, _ := os.ReadDir(filepath.Join(n.StateDir, recordsDir)); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+func TestWhatAPluginFailsToUndoIsTriedAgainAlone(t *testing.T) {
+	n, asked := state(t, `test $CNI_IFNAME = eth1 || test -e $0.mended || { printf %s '{"cniVersion":"1.1.0","code":11,"msg":"try\nagain"}'; exit 1; }`)
+	r, err := makeRecord("a", n)
+	must(t, err)
+	r.Joined = true
+	must(t, r.write(), r.held.Close())
+	err = Leave(t.Context(), n.StateDir, "a")
+	if err == nil || err.Error() != `pod a: leave network n: plugin type="plug" failed (delete): try again` {
+		t.Errorf("error %v", err)
+	}
+	must(t, os.WriteFile(filepath.Join(n.PluginDirs[0], "plug.mended"), nil, 0o600), Sweep(t.Context(), n.StateDir))
+	if diff := cmp.Diff("DEL eth1 netns=\nDEL eth0 netns=\nDEL eth0 netns=\n", read(t, asked)); diff != "" {
+		t.Error("(-want +got):\n" + diff)
+	}
+}
+
+func TestANetworkThatMayHaveLeftovers(t *testing.T) {
+	n, asked := state(t, "")
+	alive, err := makeRecord("alive", n)
+	must(t, err)
+	killed, err := makeRecord("killed", n)
+	must(t, err, killed.held.Close())
+	must(t, Sweep(t.Context(), n.StateDir))
+	if diff := cmp.Diff("DEL eth1 netns=\nDEL eth0 netns=\nGC netns=\n", read(t, asked)); diff != "" {
+		t.Error("of a pod that was killed while it joined (-want +got):\n" + diff)
+	}
+	// Not while another pod joins: it would lose what it has just been given.
+	must(t, os.Remove(asked))
+	lock, err := flock.Create(filepath.Join(n.StateDir, joinLock))
+	must(t, err, lock.Shared())
+	killed, err = makeRecord("killed", n)
+	must(t, err, killed.held.Close(), Sweep(t.Context(), n.StateDir))
+	if got := read(t, asked); got != "DEL eth1 netns=\nDEL eth0 netns=\n" {
+		t.Errorf("while a pod joins: %q", got)
+	}
+	must(t, alive.held.Close(), lock.Close())
+}
+
+func TestHalfARecordIsNone(t *testing.T) {
+	n, _ := state(t, "")
+	half := filepath.Join(n.StateDir, recordsDir, unfinished+"123")
+	must(t, os.Mkdir(half, 0o700))
+	maker, err := flock.Open(half)
+	must(t, err)
+	_, err = maker.TryExclusive()
+	must(t, err)
+	for _, there := range []bool{true, false} {
+		uuids, err := records(n.StateDir)
+		must(t, err)
+		if len(uuids) > 0 {
+			t.Errorf("records %v", uuids)
+		}
+		if _, err := os.Stat(half); (err == nil) != there {
+			t.Errorf("its maker lives: %v; it: %v", there, err)
+		}
+		must(t, maker.Close())
+	}
+}
+
+func TestABrokenRecordKeepsNoOther(t *testing.T) {
+	n, asked := state(t, "")
+	must(t, os.Mkdir(filepath.Join(n.StateDir, recordsDir, "a"), 0o700), os.WriteFile(filepath.Join(n.StateDir, recordsDir, "a", recordFile), []byte("{"), 0o600))
+	r, err := makeRecord("b", n)
+	must(t, err)
+	r.Joined = true
+	must(t, r.write(), r.held.Close())
+	if err := Sweep(t.Context(), n.StateDir); err == nil {
+		t.Error("no error")
+	}
+	if got := read(t, asked); got != "DEL eth1 netns=\nDEL eth0 netns=\n" {
+		t.Errorf("asked %q", got)
+	}
+	uuids, err := records(n.StateDir)
+	must(t, err)
+	if !slices.Equal(uuids, []string{"a"}) {
+		t.Errorf("records %v", uuids)
+	}
+}
