@@ -32,6 +32,7 @@ build: ## build everything into bin/, where it runs in place
 	@set -e; for d in stage1/cmd/*/; do n=$$(basename $$d); i=bin/stage1/$$n; \
 		echo "stage1/$$n"; mkdir -p $$i/rootfs; $(BUILD) -o $$i/rootfs/entry ./$$d; cp $$d/manifest.json $$i/manifest; \
 		for e in run enter stop status gc cp; do ln -sf entry $$i/rootfs/$$e; done; done
+	@echo cni; mkdir -p bin/cni; $(BUILD) -modfile=dist/cni/go.mod -o bin/cni/ tool
 	@echo stage2; mkdir -p bin/stage1/nspawn/rootfs/bin; $(BUILD) -o bin/stage1/nspawn/rootfs/bin/ ./stage2/cmd/...
 
 demo: ## run a real pod from registry to gc, and check every step of it; needs root
@@ -66,7 +67,7 @@ man: ## make man pages and completions from the command tree
 install: build ## install to $(DESTDIR)$(PREFIX)
 	install -D -m755 bin/raket $(DESTDIR)$(PREFIX)/bin/raket
 	install -d $(LIBDIR)/raket $(LIBDIR)/systemd/system $(SHARE)/doc/raket/examples $(SHARE)/man/man1 $(SHARE)/man/man7
-	cp -R --no-dereference --remove-destination --preserve=mode,links bin/stage1 $(LIBDIR)/raket/
+	cp -R --no-dereference --remove-destination --preserve=mode,links bin/stage1 bin/cni $(LIBDIR)/raket/
 	install -m644 dist/man/*.1 $(SHARE)/man/man1/
 	install -m644 dist/man/*.7 $(SHARE)/man/man7/
 	install -D -m644 dist/completions/raket.bash $(SHARE)/bash-completion/completions/raket
