@@ -1,5 +1,5 @@
-// Package strictjson reads JSON documents that decide over trust: policies and
-// signed payloads.
+// Package strictjson reads JSON documents that decide over trust, policies and
+// signed payloads, and others whose mistakes should be named by line and key.
 //
 // encoding/json takes the last of two equal keys, ignores the case of keys and
 // leaves unknown ones out, so two readers may see two documents. Here a key that

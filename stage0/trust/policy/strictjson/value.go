@@ -122,6 +122,14 @@ func (v Value) Int() (int64, error) {
 	return n, nil
 }
 
+// Bool has a boolean.
+func (v Value) Bool() (bool, error) {
+	if v.kind != boolean {
+		return false, v.Errorf("must be true or false")
+	}
+	return v.text == "true", nil
+}
+
 // Null reports the null value.
 func (v Value) Null() bool { return v.kind == null }
 
@@ -169,7 +177,7 @@ func (r *reader) value(path string, depth int) (Value, error) {
 	case json.Number:
 		v.kind, v.text = number, t.String()
 	case bool:
-		v.kind = boolean
+		v.kind, v.text = boolean, strconv.FormatBool(t)
 	}
 	return v, nil
 }
