@@ -6,5 +6,5 @@
 // rest. That module's parsers trust their input, so Parse checks what they would
 // stumble over first, with the JSON path in its errors.
 //
-// The package uses pkg/appspec for what is inside an app.
+// The package uses pkg/appspec for what is inside an app, and pkg/podport for ports.
 package podmanifest

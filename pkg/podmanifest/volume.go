@@ -2,7 +2,6 @@ package podmanifest
 
 import (
 	"fmt"
-	"net"
 	"path"
 	"strconv"
 	"strings"
@@ -50,44 +49,6 @@ func ParseMount(s string) (MountFlag, error) {
 		return m, fmt.Errorf("mount %q: target: %w", s, err)
 	}
 	return m, nil
-}
-
-// ParsePort reads rkt's --port: NAME:[HOSTIP:]HOSTPORT. An IPv6 address may stand
-// in brackets.
-func ParsePort(s string) (*Port, error) {
-	bad := func(why error) (*Port, error) { return nil, fmt.Errorf("port %q: %w", s, why) }
-	name, rest, ok := strings.Cut(s, ":")
-	if !ok {
-		return bad(fmt.Errorf("want NAME:[HOSTIP:]HOSTPORT"))
-	}
-	acName, err := types.NewACName(name)
-	if err != nil {
-		return bad(err)
-	}
-	p := &Port{Name: *acName}
-	if i := strings.LastIndexByte(rest, ':'); i >= 0 {
-		host := strings.TrimSuffix(strings.TrimPrefix(rest[:i], "["), "]")
-		if p.HostIP = net.ParseIP(host); p.HostIP == nil {
-			return bad(fmt.Errorf("%q is not an IP address", host))
-		}
-		rest = rest[i+1:]
-	}
-	number, err := strconv.ParseUint(rest, 10, 16)
-	if err != nil {
-		return bad(fmt.Errorf("%q is not a port", rest))
-	}
-	p.HostPort = uint(number)
-	if err := checkPort(*p); err != nil {
-		return bad(err)
-	}
-	return p, nil
-}
-
-func checkPort(p Port) error {
-	if p.HostPort == 0 || p.HostPort > 65535 {
-		return fmt.Errorf("hostPort: %d is not 1 to 65535", p.HostPort)
-	}
-	return nil
 }
 
 func checkVolume(v Volume) error {

@@ -70,6 +70,7 @@ type (
 		configHeader
 		Data         string `json:"data"`
 		Stage1Images string `json:"stage1-images,omitempty"`
+		CNIPlugins   string `json:"cni-plugins,omitempty"`
 	}
 	stage1Document struct {
 		configHeader
@@ -119,7 +120,7 @@ func resolved(s settings, secrets bool) configDocuments {
 		a := s.Config.Auth.Registries[host]
 		docs = append(docs, dockerAuthDocument{configKind("dockerAuth"), []string{host}, basicCredentials{a.User, show(a.Password)}})
 	}
-	docs = append(docs, pathsDocument{configKind("paths"), s.DataDir, s.Config.Paths.Stage1Images})
+	docs = append(docs, pathsDocument{configKind("paths"), s.DataDir, s.Config.Paths.Stage1Images, s.Config.Paths.CNIPlugins})
 	if s1 := s.Config.Stage1; s1 != (config.Stage1{}) {
 		docs = append(docs, stage1Document{configKind("stage1"), s1.Name, s1.Version, s1.Location})
 	}

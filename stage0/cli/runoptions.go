@@ -21,15 +21,13 @@ const (
 	resolvConfPath = "/etc/resolv.conf"
 )
 
-// addRunOptions completes a pod's description with what is decided at its start.
+// addRunOptions completes a pod's description, whose network is known, with what is decided
+// at its start.
 func addRunOptions(box *stageabi.Sandbox, o appargs.RunOptions, host readFile) error {
-	if o.Net != "" {
-		box.Network.Mode = o.Net
-	}
 	if o.Hostname != "" {
 		box.Hostname = o.Hostname
 	}
-	hosts, err := hostsText(box.Hostname, o, host)
+	hosts, err := hostsText(box.Hostname, box.Network.CompleteHosts, o, host)
 	if err != nil {
 		return err
 	}
@@ -38,9 +36,13 @@ func addRunOptions(box *stageabi.Sandbox, o appargs.RunOptions, host readFile) e
 	return err
 }
 
-// hostsText is the apps' /etc/hosts (hosts(5)).
-func hostsText(hostname string, o appargs.RunOptions, host readFile) (string, error) {
-	text := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t" + hostname + "\n"
+// hostsText is the apps' /etc/hosts (hosts(5)). A pod whose stage1 completes it has its host
+// name there with its addresses.
+func hostsText(hostname string, completed bool, o appargs.RunOptions, host readFile) (string, error) {
+	text := "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+	if !completed {
+		text += "127.0.1.1\t" + hostname + "\n"
+	}
 	if o.HostsFromHost {
 		var err error
 		if text, err = host(hostsPath); err != nil {
@@ -59,18 +61,24 @@ func hostsText(hostname string, o appargs.RunOptions, host readFile) (string, er
 // resolvConfText is the apps' /etc/resolv.conf (resolv.conf(5)), or nil to leave
 // the images' own: with none, and where nothing was said and the pod has no
 // network to ask on.
-func resolvConfText(net string, o appargs.RunOptions, host readFile) (*string, error) {
-	said := len(o.DNS)+len(o.DNSSearch)+len(o.DNSOpt) > 0 || o.DNSDomain != ""
+func resolvConfText(mode string, o appargs.RunOptions, host readFile) (*string, error) {
+	said := saidDNS(o)
 	switch {
 	case slices.Contains(o.DNS, "none"):
 		return nil, nil
-	case slices.Contains(o.DNS, "host"), !said && net == stageabi.NetHost:
-		text, err := host(resolvConfPath)
+	case slices.Contains(o.DNS, "host"), !said && mode != stageabi.NetNone:
+		text, ok, err := hostResolvConf(mode, host)
 		if errors.Is(err, fs.ErrNotExist) && !said {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("take /etc/resolv.conf from the host: %w", err)
+		}
+		if !ok && said {
+			return nil, noServers()
+		}
+		if !ok {
+			return nil, nil // the networks may know some
 		}
 		return &text, nil
 	case !said:

@@ -190,7 +190,12 @@ func (r *realPods) Run(ctx context.Context, q runRequest) error {
 		return err
 	}
 	return launch.Run(ctx, p, launch.Options{
-		Debug: r.Debug, DataDir: r.DataDir, Change: func(s *stageabi.Sandbox) error { return addRunOptions(s, q.Options, hostFiles()) },
+		Debug: r.Debug, DataDir: r.DataDir, Change: func(s *stageabi.Sandbox) error {
+			if err := r.joinNetworks(s, q.Options); err != nil {
+				return err
+			}
+			return addRunOptions(s, q.Options, hostFiles())
+		},
 	})
 }
 

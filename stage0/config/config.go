@@ -32,6 +32,8 @@ type Paths struct {
 	Data string
 	// Stage1Images is where --stage1-from-dir looks; absolute.
 	Stage1Images string
+	// CNIPlugins is where CNI plugins are looked for first; absolute.
+	CNIPlugins string
 }
 
 // Stage1 is of kind stage1: which flavour is the default.
@@ -79,6 +81,7 @@ func (l *layer) over(cfg *Config) {
 	cfg.Auth.over(l.cfg.Auth)
 	replace(&cfg.Paths.Data, l.cfg.Paths.Data)
 	replace(&cfg.Paths.Stage1Images, l.cfg.Paths.Stage1Images)
+	replace(&cfg.Paths.CNIPlugins, l.cfg.Paths.CNIPlugins)
 	if l.cfg.Stage1.Name != "" {
 		// A version or a location means the name beside it and no other.
 		cfg.Stage1 = l.cfg.Stage1

@@ -49,12 +49,12 @@ func TestLoad(t *testing.T) {
 		},
 		"keys of one kind may come from several layers and files": {
 			map[string]string{
-				"sys/paths.d/a.json":   `{"rktKind": "paths", "rktVersion": "v1", "stage1-images": "/images"}`,
+				"sys/paths.d/a.json":   `{"rktKind": "paths", "rktVersion": "v1", "stage1-images": "/images", "cni-plugins": "/plugins/"}`,
 				"local/paths.d/a.json": paths("/local"),
 				"sys/stage1.d/a.json":  stage1(`"name": "nspawn", "version": "1"`),
 				"sys/stage1.d/b.json":  stage1(`"location": "/opt/nspawn"`),
 			},
-			Config{Paths: Paths{Data: "/local", Stage1Images: "/images"}, Stage1: Stage1{Name: "nspawn", Version: "1", Location: "/opt/nspawn"}},
+			Config{Paths: Paths{Data: "/local", Stage1Images: "/images", CNIPlugins: "/plugins"}, Stage1: Stage1{Name: "nspawn", Version: "1", Location: "/opt/nspawn"}},
 		},
 		"another name makes the version and place of the one before it void": {
 			map[string]string{

@@ -112,6 +112,7 @@ func readPaths(l *layer, d document) error {
 	p := &l.cfg.Paths
 	return l.readStrings(d, map[string]func(string) error{
 		"data":          func(v string) error { return setAbsolute(&p.Data, v) },
+		"cni-plugins":   func(v string) error { return setAbsolute(&p.CNIPlugins, v) },
 		"stage1-images": func(v string) error { return setAbsolute(&p.Stage1Images, v) },
 	})
 }

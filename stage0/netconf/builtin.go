@@ -49,10 +49,10 @@ type object map[string]any
 // Builtin are the networks of a host without configuration: default leads everywhere by way
 // of the host, default-restricted to the host and no further.
 func Builtin(h Host) []Network {
-	return []Network{h.builtin(Default, defaultSubnet, 1, true), h.builtin(Restricted, restrictedSubnet, 2, false)}
+	return []Network{h.mustBuiltin(Default, defaultSubnet, 1, true), h.mustBuiltin(Restricted, restrictedSubnet, 2, false)}
 }
 
-func (h Host) builtin(name, subnet string, number byte, leadsOn bool) Network {
+func (h Host) mustBuiltin(name, subnet string, number byte, leadsOn bool) Network {
 	ranges := []any{[]object{{"subnet": subnet}}}
 	routes := []object{{"dst": "0.0.0.0/0"}}
 	if h.IPv6 {

@@ -24,8 +24,9 @@ type app struct {
 	// section is an appc app section that stands for the image's; may be nil.
 	section   []byte
 	overrides []appspec.Override
-	lowers    []string // trees, top first; empty without overlay
-	sockets   []string // that the app asks for, as --socket has them
+	lowers    []string       // trees, top first; empty without overlay
+	sockets   []string       // that the app asks for, as --socket has them
+	ports     []appspec.Port // that its image says it listens on
 	files     *imageFiles
 }
 
@@ -41,7 +42,11 @@ func (r Request) apps(ctx context.Context) ([]app, *podmanifest.Manifest, error)
 		return r.manifestApps(ctx)
 	}
 	var apps []app
-	c := podmanifest.Config{Volumes: r.Pod.Volumes}
+	ports, err := publish(r.Pod.Ports)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := podmanifest.Config{Volumes: r.Pod.Volumes, Ports: ports}
 	for _, kv := range r.Pod.Annotations {
 		if c.Annotations == nil {
 			c.Annotations = map[string]string{}

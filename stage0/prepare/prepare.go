@@ -111,7 +111,10 @@ func (r Request) fill(ctx context.Context, p *pod.Pod, apps []app, manifest *pod
 			return fmt.Errorf("app %s: %w", apps[i].name, err)
 		}
 	}
-	if wanted := addSockets(&s, apps); wanted {
+	if s.Network.Ports, err = published(apps, manifest); err != nil {
+		return err
+	}
+	if wanted := addSockets(&s, apps); wanted || len(s.Network.Ports) > 0 {
 		if err := WriteSandbox(p.Dir(), s); err != nil {
 			return err
 		}

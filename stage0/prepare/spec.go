@@ -37,6 +37,7 @@ func (r Request) spec(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (*apps
 			return nil, err
 		}
 	}
+	a.ports = made.Ports
 	if len(a.sockets) == 0 {
 		if a.sockets, err = activated(made.Ports, manifest); err != nil {
 			return nil, err

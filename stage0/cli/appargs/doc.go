@@ -10,6 +10,6 @@
 // "---" or at the end of the line.
 //
 // It parses and checks what can be checked by looking at the words alone, and
-// opens no file. What a value means is left to pkg/appspec, pkg/podmanifest and pkg/podsocket,
-// the only packages of raket it may import.
+// opens no file. What a value means is left to pkg/appspec, pkg/podmanifest, pkg/podport and
+// pkg/podsocket, the only packages of raket it may import.
 package appargs

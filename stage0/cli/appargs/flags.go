@@ -49,7 +49,7 @@ type flag struct {
 // alphabetical order.
 func Flags(v Verb) []Flag {
 	var fs []Flag
-	for _, f := range slices.Concat(podFlags(), runFlags(), appFlags(), limitFlags()) {
+	for _, f := range slices.Concat(podFlags(), portFlags(), runFlags(), appFlags(), limitFlags()) {
 		if f.Hidden || v == Prepare && f.Scope == ForRun {
 			continue
 		}
@@ -70,7 +70,7 @@ func Flags(v Verb) []Flag {
 // newFlags has every word that may follow "--".
 func newFlags(opts Options) map[string]flag {
 	flags := make(map[string]flag)
-	for _, f := range slices.Concat(podFlags(), runFlags()) {
+	for _, f := range slices.Concat(podFlags(), portFlags(), runFlags()) {
 		if opts.Verb == Prepare && f.Scope == ForRun {
 			f.refusal = "it is decided at the start of a pod: give it to raket run-prepared"
 		}
@@ -106,7 +106,6 @@ func refused() map[string]string {
 		"interactive":     "use raket enter in a running pod",
 		"mds-register":    "there is no metadata service",
 		"no-store":        "every image goes through the store; use --pull-policy=update to fetch anew",
-		"port":            "with --net=host an app's ports are the host's, with --net=none a .socket unit of the host and --socket= lead to them",
 		"private-users":   "pods share the host's user namespace",
 		"user-annotation": "use --annotation",
 		"user-label":      "use --annotation",

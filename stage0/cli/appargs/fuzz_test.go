@@ -3,6 +3,7 @@ package appargs
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ func FuzzParse(f *testing.F) {
 		"a\n--caps-retain=\n--rlimit=core=unlimited\n--property=MemoryMax=1G\n--stop-signal=RTMIN+3\n--",
 		"--pod-manifest=x\n--quiet\n--log=none",
 		"--dns=none\n--hosts-entry=::1=a,b\na\n--readonly-rootfs=0\n--stop-timeout=1h",
+		"--net=default:IP=10.0.0.9;K=v,lan\n--net-alias=db\n--port=http:[::1]:80\n-p\n8080-8081:80-81/udp\n-p=1:1\na",
 		"a\n---", "--\n", "--help",
 	} {
 		f.Add(seed)
@@ -40,7 +42,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q is refused: %v", args, err)
 		}
-		if diff := cmp.Diff(p, again, cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(p, again, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 			t.Errorf("%q (-first +again):\n%s", args, diff)
 		}
 		for i := range p.Apps {
@@ -90,7 +92,15 @@ func print(p Pod) []string {
 	say("exit-policy", p.ExitPolicy)
 	say("log", p.Log)
 	say("uuid-file-save", p.UUIDFile)
-	say("net", p.Run.Net)
+	for _, c := range p.Run.Net {
+		say("net", c.String())
+	}
+	for _, v := range p.Run.Aliases {
+		say("net-alias", v)
+	}
+	for _, v := range p.Ports {
+		say("port", v.String())
+	}
 	say("hostname", p.Run.Hostname)
 	for _, v := range p.Run.DNS {
 		say("dns", v)

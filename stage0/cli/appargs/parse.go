@@ -78,7 +78,7 @@ func (p *parser) parse(args []string) error {
 		case strings.HasPrefix(arg, "--"):
 			args, err = p.takeFlag(arg[2:], args)
 		case strings.HasPrefix(arg, "-"):
-			return fmt.Errorf("unknown flag %q", arg)
+			args, err = p.takeShort(arg, args)
 		case arg == "":
 			return errors.New("empty image name")
 		default:
@@ -222,6 +222,7 @@ func (p *Pod) checkManifest() error {
 		{"--volume", len(p.Volumes) > 0},
 		{"--mount", len(p.Mounts) > 0},
 		{"--annotation", len(p.Annotations) > 0},
+		{"--port", len(p.Ports) > 0},
 		{"--set-env", len(p.Env) > 0},
 		{"--set-env-file", len(p.EnvFiles) > 0},
 		{"--inherit-env", p.InheritEnv},

@@ -2,14 +2,17 @@ package appargs
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/spf13/pflag"
 
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/podmanifest"
+	"github.com/raket/raket/pkg/podport"
 )
 
 func ptr[T any](v T) *T { return &v }
@@ -22,6 +25,22 @@ func TestParse(t *testing.T) {
 		"one image is one app": {
 			[]string{"img"},
 			Pod{Apps: []App{{Image: "img"}}},
+		},
+		"networks have arguments and ports several forms": {
+			[]string{"--net=default:IP=172.16.28.9;K=v,lan", "--net=lan", "--net-alias=db", "--net-alias=a.example", "--port=http:8080", "-p", "8081:81/udp", "-p8082:82", "-p=[::1]:8083:83", "img"},
+			Pod{
+				Apps: []App{{Image: "img"}},
+				Ports: []podport.Flag{
+					{Name: "http", HostPort: 8080},
+					{Protocol: "udp", HostPort: 8081, PodPort: 81, Count: 1},
+					{Protocol: "tcp", HostPort: 8082, PodPort: 82, Count: 1},
+					{Protocol: "tcp", HostIP: netip.MustParseAddr("::1"), HostPort: 8083, PodPort: 83, Count: 1},
+				},
+				Run: RunOptions{
+					Net:     []NetChoice{{Name: "default", Args: [][2]string{{"IP", "172.16.28.9"}, {"K", "v"}}}, {Name: "lan"}},
+					Aliases: []string{"db", "a.example"},
+				},
+			},
 		},
 		"images without anything between them are several apps": {
 			[]string{"a", "b"},
@@ -125,7 +144,7 @@ func TestParse(t *testing.T) {
 				"--dns-opt=ndots:2", "--dns-domain=example", "--hosts-entry=10.0.0.3=db,database", "--hosts-entry=host", "a",
 			},
 			Pod{Apps: []App{{Image: "a"}}, Run: RunOptions{
-				Net: "host", Hostname: "a.example", DNS: []string{"10.0.0.1", "::1"}, DNSSearch: []string{"x"},
+				Net: []NetChoice{{Name: "host"}}, Hostname: "a.example", DNS: []string{"10.0.0.1", "::1"}, DNSSearch: []string{"x"},
 				DNSOpt: []string{"ndots:2"}, DNSDomain: "example", Hosts: []HostsEntry{{"10.0.0.3", []string{"db", "database"}}},
 				HostsFromHost: true,
 			}},
@@ -144,7 +163,7 @@ func TestParse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
+			if diff := cmp.Diff(tt.want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 				t.Errorf("pod (-want +got):\n%s", diff)
 			}
 		})
@@ -181,8 +200,17 @@ func TestParseRefuses(t *testing.T) {
 		"a volume twice":                       {[]string{"--volume=v,kind=empty", "--volume=v,kind=empty", "a"}, `volume "v" is defined twice`},
 		"an unknown restart policy":            {[]string{"a", "--restart=maybe"}, `bad value "maybe" for --restart: must be one of no, on-success, on-failure, on-abnormal, on-abort, on-watchdog, always`},
 		"two flavours":                         {[]string{"--stage1-name=fly", "--stage1-path=x", "a"}, `bad value "x" for --stage1-path: the flavour is given twice`},
-		"two networks":                         {[]string{"--net=host", "--net=none", "a"}, `bad value "none" for --net: one network is enough`},
-		"a network that is not there":          {[]string{"--net=default", "a"}, `bad value "default" for --net: must be host or none; there are no other networks`},
+		"a network beside the host's":          {[]string{"--net=host", "--net=lan", "a"}, `bad value "lan" for --net: host stands alone`},
+		"no network beside one":                {[]string{"--net=lan,none", "a"}, `bad value "lan,none" for --net: none stands alone`},
+		"a network twice, once with arguments": {[]string{"--net=lan", "--net=lan:IP=10.0.0.9", "a"}, `bad value "lan:IP=10.0.0.9" for --net: network "lan" is given twice`},
+		"arguments for the host's network":     {[]string{"--net=host:IP=10.0.0.9", "a"}, `bad value "host:IP=10.0.0.9" for --net: host takes no arguments`},
+		"a network's argument without a value": {[]string{"--net=lan:IP", "a"}, `bad value "lan:IP" for --net: an argument of a network is KEY=VALUE, and the next stands behind a semicolon`},
+		"a name for an address":                {[]string{"--net=lan:IP=here", "a"}, `bad value "lan:IP=here" for --net: "here" is not an address`},
+		"a path for a network":                 {[]string{"--net=../x", "a"}, `bad value "../x" for --net: want host, none, all, or the name of a network, with arguments as NAME:IP=ADDRESS;KEY=VALUE`},
+		"an alias that is no name":             {[]string{"--net-alias=a b", "a"}, `bad value "a b" for --net-alias: is no name of a host`},
+		"a port of the pod alone":              {[]string{"-p", "80", "a"}, `bad value "80" for --publish: say which port of the host leads to it, as 8080:80`},
+		"a port that is none":                  {[]string{"--port=8080:http", "a"}, `bad value "8080:http" for --port: "http" is not a port, 1 to 65535`},
+		"ports beside a pod manifest":          {[]string{"--pod-manifest=x", "--port=8080:80"}, `--pod-manifest excludes --port: the manifest says it`},
 		"the host's name servers and others":   {[]string{"--dns=host", "--dns=10.0.0.1", "a"}, `bad value "10.0.0.1" for --dns: host and none stand alone`},
 		"a name server that is no address":     {[]string{"--dns=a.example", "a"}, `bad value "a.example" for --dns: must be an address, host or none`},
 		"a host name with a space":             {[]string{"--hosts-entry=10.0.0.1=a b", "a"}, `bad value "10.0.0.1=a b" for --hosts-entry: a name has a space or "#" in it`},

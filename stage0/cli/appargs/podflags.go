@@ -78,14 +78,15 @@ func runFlags() []flag {
 			func(r *RunOptions, v string) error { return appendParsed(&r.DNSSearch, parseWord, v) }),
 		f("hostname", "NAME", "name the pod's host (default rkt-UUID)", nil, setHostname),
 		f("hosts-entry", "ADDRESS=NAME", "write an entry to the apps' /etc/hosts; host takes the host's file", []string{"host"}, addHosts),
-		f("net", "NETWORK", "host: the host's network; none: loopback alone", networks(), setNet),
+		f("net", "NETWORK[:KEY=VALUE;…],…", "join these networks; none: loopback alone; host: the host's; all: every network of raket's", networks(), addNet),
+		f("net-alias", "NAME", "let other pods of this host find the pod by this name", nil, addAlias),
 	}
 }
 
 func exitPolicies() []string { return []string{"all-ended", "any-failed", "none"} }
 func logTargets() []string   { return []string{"auto", "journal", "file", "console", "none"} }
 func pullPolicies() []string { return []string{"new", "never", "update"} }
-func networks() []string     { return []string{"host", "none"} }
+func networks() []string     { return []string{"default", "default-restricted", netHost, netNone, netAll} }
 
 // checkIPC takes rkt's words for what a pod has anyway.
 func checkIPC(_ *RunOptions, v string) error {
@@ -101,16 +102,6 @@ func parseVolume(v string) (podmanifest.Volume, error) {
 		return podmanifest.Volume{}, err
 	}
 	return *vol, nil
-}
-
-func setNet(r *RunOptions, v string) error {
-	if r.Net != "" && r.Net != v {
-		return errors.New("one network is enough")
-	}
-	if err := oneOf(networks(), &r.Net, v); err != nil {
-		return errors.New("must be host or none; there are no other networks")
-	}
-	return nil
 }
 
 func setStoreOnly(p *Pod, v string) error {

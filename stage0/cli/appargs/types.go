@@ -3,6 +3,7 @@ package appargs
 import (
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/podmanifest"
+	"github.com/raket/raket/pkg/podport"
 )
 
 // Pod is a parsed command line. Zero values mean that nothing was said.
@@ -16,6 +17,8 @@ type Pod struct {
 	// Mounts are for all apps; those of one app are in App.Mounts.
 	Mounts      []podmanifest.MountFlag
 	Annotations []KeyValue
+	// Ports are published on the host.
+	Ports []podport.Flag
 	// Env, EnvFiles and InheritEnv are for all apps. Later ones win: the
 	// caller's environment, the image's, the files', Env, the app's own.
 	Env        []string // NAME=VALUE
@@ -42,8 +45,10 @@ type Pod struct {
 // RunOptions are what run-prepared takes too: what is decided only when a
 // pod starts.
 type RunOptions struct {
-	// Net is "", "host" or "none".
-	Net      string
+	// Net are the networks that were asked for, host, none or all in place of them.
+	Net []NetChoice
+	// Aliases are names of hosts.
+	Aliases  []string
 	Hostname string
 	// DNS has name server addresses, or the one word "host" or "none".
 	DNS       []string

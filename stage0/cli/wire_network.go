@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+
+	"github.com/raket/raket/pkg/podport"
+	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/stage0/cli/appargs"
+	"github.com/raket/raket/stage0/hostport"
+	"github.com/raket/raket/stage0/netconf"
+)
+
+// networksDir is below the data directory: what stages keep of networks that pods joined.
+const networksDir = "networks"
+
+// loadNetworks reads which networks there are.
+func loadNetworks(s settings) (*netconf.Set, netconf.Host, error) {
+	host := netconf.DetectHost()
+	set, err := netconf.Load(netconf.Layers(s.ConfigDirs), netconf.Builtin(host))
+	return set, host, err
+}
+
+// pluginDirs are where CNI's plugins are.
+func (s settings) pluginDirs() []string {
+	var configured []string
+	if dir := s.Config.Paths.CNIPlugins; dir != "" {
+		configured = append(configured, dir)
+	}
+	return netconf.PluginDirs(configured)
+}
+
+// joinNetworks decides the pod's network, by what was asked for and what the host has, and
+// takes the ports that it publishes.
+func (r *realPods) joinNetworks(box *stageabi.Sandbox, o appargs.RunOptions) error {
+	ports := notInherited(box.Network.Ports, box.Sockets)
+	choices := o.Net
+	if len(choices) == 0 {
+		mode := box.Network.Mode
+		if mode == stageabi.NetNone && len(ports) > 0 {
+			mode = netconf.Default // somebody wants to reach the pod
+		}
+		choices = []appargs.NetChoice{{Name: mode}}
+	}
+	switch mode := choices[0].Name; mode {
+	case stageabi.NetHost, stageabi.NetNone:
+		if err := withoutNetworks(mode, ports, o.Aliases); err != nil {
+			return err
+		}
+		box.Network = stageabi.Network{Mode: mode}
+		return nil
+	}
+	set, host, err := loadNetworks(r.settings)
+	if err != nil {
+		return err
+	}
+	q := netconf.Request{Ports: ports, PluginDirs: r.pluginDirs(), Host: host}
+	for _, c := range choices {
+		q.Choices = append(q.Choices, netconf.Choice(c))
+	}
+	if box.Network, err = set.Resolve(q); err != nil {
+		return err
+	}
+	box.Network.StateDir = filepath.Join(r.DataDir, networksDir)
+	box.Network.Aliases = o.Aliases
+	box.Network.CompleteHosts = !o.HostsFromHost
+	box.Network.CompleteDNS = !saidDNS(o)
+	return holdPorts(ports)
+}
+
+// withoutNetworks refuses what needs a network of the pod's own.
+func withoutNetworks(mode string, ports []stageabi.Port, aliases []string) error {
+	if len(aliases) > 0 {
+		return &fault{err: fmt.Errorf("--net-alias needs a network that the pod joins, and it has --net=%s", mode), hint: "--net=default"}
+	}
+	for _, p := range ports {
+		switch {
+		case mode == stageabi.NetNone:
+			return &fault{err: fmt.Errorf("port %s: a pod with --net=none can be reached from nowhere", podport.Text(p)), hint: "--net=default"}
+		case p.HostPort != p.PodPort || p.HostIP != "":
+			return &fault{
+				err:  fmt.Errorf("port %s: with --net=host the app's port %d is the host's, on all addresses it listens on", podport.Text(p), p.PodPort),
+				hint: "--net=default, or have the app listen where it should be reached",
+			}
+		}
+	}
+	return nil
+}
+
+// notInherited leaves out the ports of sockets that the host's systemd gave: what comes there
+// reaches the app through the descriptor.
+func notInherited(ports []stageabi.Port, sockets []stageabi.Socket) []stageabi.Port {
+	for _, s := range sockets {
+		at, err := netip.ParseAddrPort(s.Address)
+		if s.FD == 0 || err != nil {
+			continue
+		}
+		protocol := "tcp"
+		if s.Kind == stageabi.SocketDatagram {
+			protocol = "udp"
+		}
+		var rest []stageabi.Port
+		for _, p := range ports {
+			if p.Protocol == protocol && at.Port() >= p.HostPort && int(at.Port()) < int(p.HostPort)+int(p.Count) {
+				rest = append(rest, around(p, at.Port())...)
+				continue
+			}
+			rest = append(rest, p)
+		}
+		ports = rest
+	}
+	return ports
+}
+
+// around is a range without one of its ports.
+func around(p stageabi.Port, port uint16) []stageabi.Port {
+	before, after := p, p
+	skip := port - p.HostPort
+	before.Count = skip
+	after.HostPort, after.PodPort, after.Count = p.HostPort+skip+1, p.PodPort+skip+1, p.Count-skip-1
+	return slices.DeleteFunc([]stageabi.Port{before, after}, func(p stageabi.Port) bool { return p.Count == 0 })
+}
+
+// holdPorts takes the ports for as long as the pod lives.
+func holdPorts(ports []stageabi.Port) error {
+	err := hostport.Hold(ports)
+	var taken *hostport.Taken
+	if errors.As(err, &taken) {
+		hint := "publish another one"
+		if ip, err := netip.ParseAddrPort(taken.At); err == nil && taken.Port.HostIP == "" && !ip.Addr().IsUnspecified() {
+			hint = fmt.Sprintf("publish it on another address alone, as --port=ADDRESS:%d:%d/%s", taken.Port.HostPort, taken.Port.PodPort, taken.Port.Protocol)
+		}
+		return &fault{err: err, hint: hint}
+	}
+	return err
+}

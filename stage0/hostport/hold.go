@@ -1,0 +1,137 @@
+package hostport
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/pkg/stageabi"
+)
+
+// Taken is a port that somebody else has.
+type Taken struct {
+	Port stageabi.Port // of one port
+	// By says who has it, as `nginx (process 4711)`; "" where that is not known.
+	By string
+	// At is the address where it was found, "" where that is not known.
+	At string
+}
+
+func (e *Taken) Error() string {
+	where := e.Port.HostIP
+	if where != "" {
+		where += " "
+	}
+	text := fmt.Sprintf("port %s%d/%s of the host is taken", where, e.Port.HostPort, e.Port.Protocol)
+	if e.By != "" {
+		text += " by " + e.By
+	}
+	if e.At != "" {
+		text += " at " + e.At
+	}
+	return text
+}
+
+// Hold binds the ports, which stay so until this process and whatever it becomes have ended:
+// the descriptors survive exec. The error wraps a *Taken where a port cannot be had.
+func Hold(ports []stageabi.Port) error {
+	for _, p := range ports {
+		one := p
+		one.Count = 1
+		for i := range p.Count {
+			one.HostPort = p.HostPort + i
+			err := hold(one)
+			switch {
+			case errors.Is(err, unix.EADDRINUSE):
+				return find(one)
+			case err != nil:
+				return fmt.Errorf("hold port %d/%s of the host: %w", one.HostPort, one.Protocol, err)
+			}
+		}
+	}
+	return nil
+}
+
+func hold(p stageabi.Port) error {
+	kind, protocol := unix.SOCK_STREAM, unix.IPPROTO_TCP
+	switch p.Protocol {
+	case "udp":
+		kind, protocol = unix.SOCK_DGRAM, unix.IPPROTO_UDP
+	case "sctp":
+		protocol = unix.IPPROTO_SCTP
+	}
+	var ip netip.Addr
+	if p.HostIP != "" {
+		var err error
+		if ip, err = netip.ParseAddr(p.HostIP); err != nil {
+			return err
+		}
+	}
+	family := unix.AF_INET6
+	if ip.Is4() {
+		family = unix.AF_INET
+	}
+	fd, err := unix.Socket(family, kind, protocol)
+	if errors.Is(err, unix.EAFNOSUPPORT) && !ip.IsValid() {
+		family, ip = unix.AF_INET, netip.IPv4Unspecified()
+		fd, err = unix.Socket(family, kind, protocol)
+	}
+	if protocol == unix.IPPROTO_SCTP && (errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.ESOCKTNOSUPPORT)) {
+		return nil // where the host has no such sockets nobody has the port either
+	}
+	if err != nil {
+		return err
+	}
+	if err := bind(fd, family, ip, p, kind); err != nil {
+		return errors.Join(err, unix.Close(fd))
+	}
+	return nil
+}
+
+func bind(fd, family int, ip netip.Addr, p stageabi.Port, kind int) error {
+	var to unix.Sockaddr
+	// An address may come to the host later.
+	level, freebind := unix.SOL_IP, unix.IP_FREEBIND
+	if family == unix.AF_INET {
+		to = &unix.SockaddrInet4{Port: int(p.HostPort), Addr: ip.As4()}
+	} else {
+		level, freebind = unix.SOL_IPV6, unix.IPV6_FREEBIND
+		six := &unix.SockaddrInet6{Port: int(p.HostPort)}
+		only := 0
+		if ip.IsValid() {
+			six.Addr, only = ip.As16(), 1
+		}
+		to = six
+		if err := unix.SetsockoptInt(fd, unix.SOL_IPV6, unix.IPV6_V6ONLY, only); err != nil {
+			return err
+		}
+	}
+	if err := unix.SetsockoptInt(fd, level, freebind, 1); err != nil {
+		return err
+	}
+	if kind == unix.SOCK_DGRAM {
+		// What comes there in spite of the rules has no reader.
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 0); err != nil {
+			return err
+		}
+		return unix.Bind(fd, to)
+	}
+	// With the option a port is had though connections of a listener before linger on it;
+	// listening for a moment finds those that are bound all the same, and without the option
+	// nobody else can bind it from then on.
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return err
+	}
+	if err := unix.Bind(fd, to); err != nil {
+		return err
+	}
+	if err := unix.Listen(fd, 0); err != nil {
+		return err
+	}
+	if err := unix.Shutdown(fd, unix.SHUT_RD); err != nil {
+		return err
+	}
+	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 0)
+}
