@@ -9,7 +9,9 @@ SHARE   = $(DESTDIR)$(PREFIX)/share
 # The one place the version comes from. The commit is what the Go tool records by itself.
 VERSION := $(shell cat VERSION)
 LDFLAGS := -s -w -X github.com/raket/raket/pkg/version.version=$(VERSION)
-BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)"
+BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)"
+# The last step of each app's start does without Go's runtime where it can (docs/adr/0022-bare-start.md).
+BARE     = $(if $(wildcard stage2/cmd/exec/entry_$(shell $(GO) env GOARCH).s),-E main.entry)
 COUNT   := $(GO) run ./tests/count
 
 UNIT       = $$($(GO) list ./... | grep -v /raket/tests)
@@ -17,7 +19,7 @@ FUNCTIONAL = ./tests/...
 CHECKS     = -step 'gofmt=dist/check.sh gofmt' -step 'vet=dist/check.sh vet' -step 'staticcheck=dist/check.sh staticcheck'
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo demo-host check test itest bench man install clean
+.PHONY: help deps build bare demo demo-host check test itest bench man install clean
 
 help: ## print this
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -34,6 +36,13 @@ build: ## build everything into bin/, where it runs in place
 		for e in run enter stop status gc cp; do ln -sf entry $$i/rootfs/$$e; done; done
 	@echo cni; mkdir -p bin/cni; $(BUILD) -modfile=dist/cni/go.mod -o bin/cni/ tool
 	@echo stage2; mkdir -p bin/stage1/nspawn/rootfs/bin; $(BUILD) -o bin/stage1/nspawn/rootfs/bin/ ./stage2/cmd/...
+	@$(if $(BARE),$(MAKE) --no-print-directory LDFLAGS='$(LDFLAGS) $(BARE)' bare)
+
+# A Go of another calling convention would end this program with a signal.
+bare:
+	@$(BUILD) -o bin/exec.bare ./stage2/cmd/exec
+	@if [ "$$(bin/exec.bare -- /bin/echo works)" = works ]; then mv bin/exec.bare bin/stage1/nspawn/rootfs/bin/exec; \
+	else rm -f bin/exec.bare; echo "stage2/cmd/exec: starts with Go's runtime, since it fails without ($$($(GO) version))"; fi
 
 demo: ## run a real pod from registry to gc, and check every step of it; needs root
 	@dist/deps.sh build demo

@@ -11,5 +11,19 @@ const SocketPath = "/run/systemd/journal/stdout"
 // journald names the unit of an entry by the control group of the process that
 // wrote it, and falls back to the header's when that process is gone already.
 func Header(identifier, unit string) string {
-	return identifier + "\n" + unit + "\n6\n1\n0\n0\n0\n"
+	return identifier + "\n" + unit + headerEnd
+}
+
+const headerEnd = "\n6\n1\n0\n0\n0\n"
+
+// PutHeader writes the header to b and returns its length. It reports whether it
+// fits, and is for programs that run without Go's runtime.
+func PutHeader(b []byte, identifier, unit string) (n int, ok bool) {
+	for _, part := range [...]string{identifier, "\n", unit, headerEnd} {
+		if len(b)-n < len(part) {
+			return 0, false
+		}
+		n += copy(b[n:], part)
+	}
+	return n, true
 }

@@ -43,15 +43,23 @@ func (p Program) Bytes() []byte {
 
 // Parse reads a file. That the program is one is for the kernel to check.
 func Parse(b []byte) (Program, error) {
-	if len(b) <= headerBytes || len(b) > MaxBytes || len(b)%8 != 0 || string(b[:len(magic)]) != magic {
+	if !isProgram(b) {
 		return Program{}, errors.New("not a system call filter")
 	}
 	p := Program{Flags: read32(b[len(magic):])}
 	p.Code = make([]Instruction, 0, len(b)/8-1)
 	for b = b[headerBytes:]; len(b) > 0; b = b[8:] {
-		p.Code = append(p.Code, Instruction{Code: uint16(b[0]) | uint16(b[1])<<8, Jt: b[2], Jf: b[3], K: read32(b[4:])})
+		p.Code = append(p.Code, instruction(b))
 	}
 	return p, nil
+}
+
+func isProgram(b []byte) bool {
+	return len(b) > headerBytes && len(b) <= MaxBytes && len(b)%8 == 0 && string(b[:len(magic)]) == magic
+}
+
+func instruction(b []byte) Instruction {
+	return Instruction{Code: uint16(b[0]) | uint16(b[1])<<8, Jt: b[2], Jf: b[3], K: read32(b[4:])}
 }
 
 // The package encoding/binary would bring reflection along.
@@ -92,18 +100,11 @@ func (p Program) Exec(argv0 string, argv, env []string) error {
 	if err := syscall.Exec("", nil, nil); err != syscall.ENOENT {
 		return err
 	}
-	prog := unix.SockFprog{Len: uint16(len(p.Code)), Filter: &p.Code[0]}
-	e := load(p.Flags, &prog)
-	if e == syscall.EACCES {
-		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-			return &LoadError{e}
-		}
-		e = load(p.Flags, &prog)
-	}
-	if e != 0 {
+	v := View{flags: p.Flags, prog: unix.SockFprog{Len: uint16(len(p.Code)), Filter: &p.Code[0]}}
+	if e := v.Load(); e != 0 {
 		return &LoadError{e}
 	}
-	_, _, e = syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&argvp[0])), uintptr(unsafe.Pointer(&envp[0])))
+	_, _, e := syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(path)), uintptr(unsafe.Pointer(&argvp[0])), uintptr(unsafe.Pointer(&envp[0])))
 	runtime.KeepAlive(p.Code)
 	return e
 }

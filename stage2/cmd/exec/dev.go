@@ -1,53 +1,62 @@
 package main
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/stage2/bare"
+)
 
 type node struct {
-	name         string
+	path         bare.Str
 	major, minor uint32
 }
 
 var (
-	nodes = [...]node{{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}}
-	links = [...][2]string{
-		{"/proc/self/fd", "fd"}, {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"},
-		{"/proc/self/fd/2", "stderr"}, {"pts/ptmx", "ptmx"},
+	nodes = [...]node{
+		{"/dev/null\x00", 1, 3}, {"/dev/zero\x00", 1, 5}, {"/dev/full\x00", 1, 7},
+		{"/dev/random\x00", 1, 8}, {"/dev/urandom\x00", 1, 9}, {"/dev/tty\x00", 5, 0},
 	}
+	links = [...][2]bare.Str{
+		{"/proc/self/fd\x00", "/dev/fd\x00"}, {"/proc/self/fd/0\x00", "/dev/stdin\x00"}, {"/proc/self/fd/1\x00", "/dev/stdout\x00"},
+		{"/proc/self/fd/2\x00", "/dev/stderr\x00"}, {"pts/ptmx\x00", "/dev/ptmx\x00"},
+	}
+	devDirs = [...]bare.Str{"/dev/pts\x00", "/dev/shm\x00", "/dev/mqueue\x00", "/dev/raket\x00", emptyDir}
 )
 
 // mountDev fills /dev as the OCI runtime specification's default devices have
 // it (config-linux.md).
-func mountDev() error {
-	if err := mountAt("tmpfs", "/dev", unix.MS_NOSUID|unix.MS_NOEXEC|unix.MS_STRICTATIME, "mode=755,size=64k,nr_inodes=64"); err != nil {
-		return err
+func mountDev() bare.Failure {
+	const dev = bare.Str("/dev\x00")
+	if bad := mountAt("tmpfs\x00", dev, unix.MS_NOSUID|unix.MS_NOEXEC|unix.MS_STRICTATIME, "mode=755,size=64k,nr_inodes=64\x00"); bad.Failed() {
+		return bad
 	}
-	old := unix.Umask(0)
-	defer unix.Umask(old)
+	old := bare.Umask(0)
 	for _, n := range nodes {
-		if err := unix.Mknod("/dev/"+n.name, unix.S_IFCHR|0o666, int(unix.Mkdev(n.major, n.minor))); err != nil {
-			return wrap("make /dev/"+n.name, err)
+		if errno := bare.Mknod(n.path, unix.S_IFCHR|0o666, uintptr(unix.Mkdev(n.major, n.minor))); errno != 0 {
+			return bare.Check("make", n.path.Text(), errno)
 		}
 	}
+	bare.Umask(old)
 	for _, l := range links {
-		if err := unix.Symlink(l[0], "/dev/"+l[1]); err != nil {
-			return wrap("link /dev/"+l[1], err)
+		if errno := bare.Symlink(l[0], l[1]); errno != 0 {
+			return bare.Check("link", l[1].Text(), errno)
 		}
 	}
-	for _, d := range [...]string{"pts", "shm", "mqueue", "raket", emptyDir[len("/dev/"):]} {
-		if err := unix.Mkdir("/dev/"+d, 0o755); err != nil {
-			return wrap("make /dev/"+d, err)
+	for _, d := range devDirs {
+		if errno := bare.Mkdir(d, 0o755); errno != 0 {
+			return bare.Check("make", d.Text(), errno)
 		}
 	}
-	if err := mountAt("devpts", "/dev/pts", unix.MS_NOSUID|unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620,gid=5"); err != nil {
-		return err
+	if bad := mountAt("devpts\x00", "/dev/pts\x00", unix.MS_NOSUID|unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620,gid=5\x00"); bad.Failed() {
+		return bad
 	}
-	return mountAt("mqueue", "/dev/mqueue", apiFlags, "")
+	return mountAt("mqueue\x00", "/dev/mqueue\x00", apiFlags, "")
 }
 
 // sealDev makes /dev itself read-only. It is the one file system of the app's on
 // which device nodes work, and root with CAP_MKNOD would make itself the host's
 // disk there. What is mounted below it stays as it is.
-func sealDev() error {
-	flags := uintptr(unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_STRICTATIME)
-	return wrap("make /dev read-only", unix.Mount("", "/dev", "", flags, ""))
+func sealDev() bare.Failure {
+	const flags = unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_STRICTATIME
+	return bare.Check("make /dev read-only", "", bare.Mount("", "/dev\x00", "", flags, ""))
 }

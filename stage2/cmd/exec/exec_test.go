@@ -6,7 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -14,25 +16,63 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// envRoot makes the test binary the program under test, in a mount namespace of
-// its own and with the root it names a mount point.
-const envRoot = "RAKET_TEST_EXEC_ROOT"
+// envRoot makes the test binary prepare a mount namespace, in which the root it
+// names is a mount point, and become the program that envProgram names.
+const (
+	envRoot    = "RAKET_TEST_EXEC_ROOT"
+	envProgram = "RAKET_TEST_EXEC_PROGRAM"
+)
+
+// programs are the program under test: as it is installed where there is an entry
+// for the machine, without Go's runtime, and as it is elsewhere.
+var programs struct {
+	once sync.Once
+	dir  string
+	list []string
+	err  error
+}
+
+func buildPrograms() {
+	p := &programs
+	if p.dir, p.err = os.MkdirTemp("", "raket-exec-"); p.err == nil {
+		p.err = os.Chmod(p.dir, 0o755) // for users other than root
+	}
+	if p.err != nil {
+		return
+	}
+	for name, flags := range map[string]string{"runtime": "-s", "bare": "-s -E main.entry"} {
+		if _, err := os.Stat("entry_" + runtime.GOARCH + ".s"); name == "bare" && err != nil {
+			continue
+		}
+		path := filepath.Join(p.dir, name)
+		cmd := exec.Command("go", "build", "-ldflags", flags, "-o", path, ".")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			p.err = fmt.Errorf("build the program: %w\n%s", err, out)
+			return
+		}
+		p.list = append(p.list, path)
+	}
+}
 
 func TestMain(m *testing.M) {
 	root, asExec := os.LookupEnv(envRoot)
 	if !asExec {
-		os.Exit(m.Run())
+		code := m.Run()
+		_ = os.RemoveAll(programs.dir)
+		os.Exit(code)
 	}
-	_ = os.Unsetenv(envRoot)
+	program := os.Getenv(envProgram)
+	_, _ = os.Unsetenv(envRoot), os.Unsetenv(envProgram)
 	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
 	if err == nil && root != "" {
 		err = unix.Mount(root, root, "", unix.MS_BIND, "")
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "test:", err)
-		os.Exit(99)
+	if err == nil {
+		err = syscall.Exec(program, os.Args, os.Environ())
 	}
-	main()
+	fmt.Fprintln(os.Stderr, "test:", err)
+	os.Exit(99)
 }
 
 // result is what a program said and how it ended.
@@ -52,14 +92,33 @@ var helperCapabilities = []uintptr{
 	unix.CAP_SETGID, unix.CAP_SETUID, unix.CAP_SETPCAP, unix.CAP_SYS_CHROOT, unix.CAP_SYS_ADMIN, unix.CAP_MKNOD, unix.CAP_NET_BIND_SERVICE,
 }
 
-// executeAs is execute as another user, who has the helper's capabilities.
+// executeAs is execute as another user, who has the helper's capabilities. All forms
+// of the program have to do the same.
 func executeAs(t *testing.T, root string, as *syscall.Credential, args ...string) result {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("mount namespaces need root")
 	}
+	programs.once.Do(buildPrograms)
+	if programs.err != nil {
+		t.Fatal(programs.err)
+	}
+	var first result
+	for i, program := range programs.list {
+		got := executeProgram(t, program, root, as, args...)
+		if i == 0 {
+			first = got
+		} else if got != first {
+			t.Errorf("%s: %+v; %s: %+v", filepath.Base(programs.list[0]), first, filepath.Base(program), got)
+		}
+	}
+	return first
+}
+
+func executeProgram(t *testing.T, program, root string, as *syscall.Credential, args ...string) result {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", args...)
-	cmd.Env = []string{envRoot + "=" + root, "PATH=/bin"}
+	cmd.Env = []string{envRoot + "=" + root, envProgram + "=" + program, "PATH=/bin"}
 	// The PID namespace is a pod's: what the app sees of /proc is not the host's.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC}
 	if as != nil {
@@ -185,11 +244,11 @@ func TestFailuresHaveTheirExitStatus(t *testing.T) {
 	}{
 		{name: "no such program", args: []string{"-R", root, "--", "/bin/none"}, code: exitExec, stderr: `raket: execute "/bin/none": no such file or directory` + "\n"},
 		{name: "a directory for a program", args: []string{"-R", root, "--", "/etc"}, code: exitExec, stderr: `raket: execute "/etc": permission denied` + "\n"},
-		{name: "no such root", args: []string{"-R", root + "/none", "--", "/bin/busybox"}, code: exitNamespace, stderr: "raket: enter the app's root: no such file or directory\n"},
+		{name: "no such root", args: []string{"-R", root + "/none", "--", "/bin/busybox"}, code: exitNamespace, stderr: `raket: enter the app's root "` + root + `/none": no such file or directory` + "\n"},
 		{name: "a root that is no mount point", args: []string{"-R", root + "/srv", "--", "/bin/busybox"}, code: exitNamespace, stderr: "raket: make the app's root the root: invalid argument\n"},
 		{name: "no such working directory", args: []string{"-R", root, "-w", "/none", "--", "/bin/busybox"}, code: exitNamespace, stderr: `raket: enter the working directory "/none": no such file or directory` + "\n"},
 		{name: "a capability that is not had", args: []string{"-R", root, "-b", "1", "-a", "8000000000000000", "--", "/bin/busybox"}, code: exitCaps},
-		{name: "no notify socket", args: []string{"-R", root, "-n", "--", "/bin/busybox"}, code: exitNamespace, stderr: "raket: share /run/systemd/notify: no such file or directory\n"},
+		{name: "no notify socket", args: []string{"-R", root, "-n", "--", "/bin/busybox"}, code: exitNamespace, stderr: `raket: share "/run/systemd/notify": no such file or directory` + "\n"},
 		{name: "bad usage", args: []string{"-x"}, code: exitUsage, stderr: "raket: unknown option \"-x\"\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

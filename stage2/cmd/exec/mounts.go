@@ -1,9 +1,9 @@
 package main
 
 import (
-	"errors"
-
 	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/stage2/bare"
 )
 
 const apiFlags = unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV
@@ -11,22 +11,26 @@ const apiFlags = unix.MS_NOSUID | unix.MS_NOEXEC | unix.MS_NODEV
 // readOnlyPaths and maskedPaths are what docker and rkt protect in every
 // container: kernel knobs that root without capabilities could still turn.
 var (
-	readOnlyPaths = [...]string{"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}
-	maskedFiles   = [...]string{"/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/kmsg"}
-	maskedDirs    = [...]string{"/proc/acpi", "/proc/asound", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap"}
+	readOnlyPaths = [...]bare.Str{"/proc/bus\x00", "/proc/fs\x00", "/proc/irq\x00", "/proc/sys\x00", "/proc/sysrq-trigger\x00"}
+	maskedFiles   = [...]bare.Str{
+		"/proc/kcore\x00", "/proc/keys\x00", "/proc/latency_stats\x00", "/proc/timer_list\x00", "/proc/timer_stats\x00", "/proc/sched_debug\x00",
+		"/proc/kmsg\x00",
+	}
+	maskedDirs = [...]bare.Str{"/proc/acpi\x00", "/proc/asound\x00", "/proc/scsi\x00", "/sys/firmware\x00", "/sys/devices/virtual/powercap\x00"}
 )
 
 // emptyDir covers masked directories.
-const emptyDir = "/dev/raket/empty"
+const emptyDir = "/dev/raket/empty\x00"
 
 // What the pod lends to the roots of its apps: where it is in the pod's root,
 // and where in the app's.
 const (
 	notifyVar    = "NOTIFY_SOCKET="
-	notifySource = "/run/systemd/notify"
+	notifySource = "/run/systemd/notify\x00"
 	notifyPath   = "/dev/raket/notify"
-	logSource    = "/run/systemd/journal/dev-log"
-	logPath      = "/dev/log"
+	logSource    = "/run/systemd/journal/dev-log\x00"
+	logPath      = "/dev/log\x00"
+	shmPath      = "/dev/shm\x00"
 )
 
 // enterRoot moves the thread into a mount namespace of its own whose root is
@@ -34,155 +38,158 @@ const (
 //
 // systemd could do it (RootDirectory=, MountAPIVFS=, ProtectKernelTunables=),
 // at several times the processor time for each app.
-func enterRoot(o options) error {
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return wrap("make a mount namespace", err)
+func enterRoot(o options) bare.Failure {
+	const slash, here = bare.Str("/\x00"), bare.Str(".\x00")
+	if errno := bare.Unshare(unix.CLONE_NEWNS); errno != 0 {
+		return bare.Check("make a mount namespace", "", errno)
 	}
 	// The pod's mounts are shared ones; nothing below may reach the pod.
-	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
-		return wrap("make the pod's mounts private", err)
+	if errno := bare.Mount("", slash, "", unix.MS_PRIVATE|unix.MS_REC, ""); errno != 0 {
+		return bare.Check("make the pod's mounts private", "", errno)
 	}
-	loans, err := takeLoans(o)
-	if err != nil {
-		return err
+	loans, bad := takeLoans(o)
+	if bad.Failed() {
+		return bad
 	}
-	if err := unix.Chdir(o.root); err != nil {
-		return wrap("enter the app's root", err)
+	if errno := bare.Chdir(o.root); errno != 0 {
+		return bare.Check("enter the app's root", o.root.Text(), errno)
 	}
 	// From here on no symbolic link of the image leads out of it.
-	if err := unix.PivotRoot(".", "."); err != nil {
-		return wrap("make the app's root the root", err)
+	if errno := bare.PivotRoot(here, here); errno != 0 {
+		return bare.Check("make the app's root the root", "", errno)
 	}
-	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
-		return wrap("detach the pod's root", err)
+	if errno := bare.Unmount(here, unix.MNT_DETACH); errno != 0 {
+		return bare.Check("detach the pod's root", "", errno)
 	}
-	if err := unix.Chdir("/"); err != nil {
-		return wrap("enter the app's root", err)
+	if errno := bare.Chdir(slash); errno != 0 {
+		return bare.Check("enter the app's root", "", errno)
 	}
-	if err := mountAt("proc", "/proc", apiFlags, ""); err != nil {
-		return err
+	if bad := mountAt("proc\x00", "/proc\x00", apiFlags, ""); bad.Failed() {
+		return bad
 	}
-	if err := mountAt("sysfs", "/sys", apiFlags|unix.MS_RDONLY, ""); err != nil {
-		return err
+	if bad := mountAt("sysfs\x00", "/sys\x00", apiFlags|unix.MS_RDONLY, ""); bad.Failed() {
+		return bad
 	}
-	if err := mountDev(); err != nil {
-		return err
+	if bad := mountDev(); bad.Failed() {
+		return bad
 	}
 	if !o.openPaths {
-		if err := protect(); err != nil {
-			return err
+		if bad := protect(); bad.Failed() {
+			return bad
 		}
 	}
 	for _, l := range loans {
-		if err := l.place(); err != nil {
-			return err
+		if bad := l.place(); bad.Failed() {
+			return bad
 		}
 	}
-	if err := sealDev(); err != nil {
-		return err
+	if bad := sealDev(); bad.Failed() {
+		return bad
 	}
 	if o.readOnly {
-		err := unix.Mount("", "/", "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, "")
-		return wrap("make the root read-only", err)
+		return bare.Check("make the root read-only", "", bare.Mount("", slash, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""))
 	}
-	return nil
+	return bare.Failure{}
 }
 
 // mountAt mounts a file system of the kernel's, making the mount point if the
 // image has none. A symbolic link is none: what is mounted through it could be
 // out of reach of protect, by its name, and in reach of the app, by another.
-func mountAt(fstype, target string, flags uintptr, data string) error {
-	var st unix.Stat_t
-	err := unix.Lstat(target, &st)
+func mountAt(fstype, target bare.Str, flags uintptr, data bare.Str) bare.Failure {
+	mode, errno := bare.Lstat(target)
 	switch {
-	case errors.Is(err, unix.ENOENT):
-		err = unix.Mkdir(target, 0o755)
-	case err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR:
-		err = unix.ENOTDIR
+	case errno == unix.ENOENT:
+		errno = bare.Mkdir(target, 0o755)
+	case errno == 0 && mode&unix.S_IFMT != unix.S_IFDIR:
+		errno = unix.ENOTDIR
 	}
-	if err == nil {
-		err = unix.Mount(fstype, target, fstype, flags, data)
+	if errno == 0 {
+		errno = bare.Mount(fstype, target, fstype, flags, data)
 	}
-	return wrap("mount "+target, err)
+	return bare.Check("mount", target.Text(), errno)
 }
 
 // loan is a detached copy of a mount of the pod's, and where it goes in the app's root.
 type loan struct {
-	tree   int
-	target string
-	dir    bool
+	source, target bare.Str
+	dir, optional  bool
+	wanted         bool
+	tree           int // -1: there is none
 }
 
 // takeLoans copies what apps of a pod share: POSIX shared memory goes with the
 // IPC namespace; the sockets lead to systemd and to the host's journal.
-func takeLoans(o options) ([]loan, error) {
-	want := []struct {
-		source, target string
-		dir, optional  bool
-	}{{"/dev/shm", "/dev/shm", true, false}, {logSource, logPath, false, true}}
-	if o.notify {
-		want = append(want, struct {
-			source, target string
-			dir, optional  bool
-		}{notifySource, notifyPath, false, false})
+func takeLoans(o options) ([3]loan, bare.Failure) {
+	loans := [3]loan{
+		{source: shmPath, target: shmPath, dir: true, wanted: true},
+		{source: logSource, target: logPath, optional: true, wanted: true},
+		{source: notifySource, target: notifyPath + "\x00", wanted: o.notify},
 	}
-	loans := make([]loan, 0, len(want))
-	for _, w := range want {
-		fd, err := unix.OpenTree(unix.AT_FDCWD, w.source, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-		if w.optional && errors.Is(err, unix.ENOENT) {
+	for i := range loans {
+		l := &loans[i]
+		l.tree = -1
+		if !l.wanted {
 			continue
 		}
-		if err != nil {
-			return nil, wrap("share "+w.source, err)
+		fd, errno := bare.OpenTree(l.source)
+		if errno == unix.ENOENT && l.optional {
+			continue
 		}
-		loans = append(loans, loan{fd, w.target, w.dir})
+		if errno != 0 {
+			return loans, bare.Check("share", l.source.Text(), errno)
+		}
+		l.tree = fd
 	}
-	return loans, nil
+	return loans, bare.Failure{}
 }
 
 // place mounts the loan. All targets are in the app's own /dev, where no image
 // has laid anything out.
-func (l loan) place() error {
+func (l loan) place() bare.Failure {
+	if l.tree < 0 {
+		return bare.Failure{}
+	}
 	if !l.dir {
-		fd, err := unix.Open(l.target, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY|unix.O_CLOEXEC, 0o666)
-		if err != nil {
-			return wrap("make "+l.target, err)
+		fd, errno := bare.Open(l.target, unix.O_CREAT|unix.O_EXCL|unix.O_WRONLY, 0o666)
+		if errno != 0 {
+			return bare.Check("make", l.target.Text(), errno)
 		}
-		_ = unix.Close(fd)
+		bare.Close(fd)
 	}
-	if err := unix.MoveMount(l.tree, "", unix.AT_FDCWD, l.target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
-		return wrap("share "+l.target, err)
+	errno := bare.MoveMount(l.tree, l.target)
+	if errno == 0 {
+		errno = bare.Close(l.tree)
 	}
-	return wrap("close "+l.target, unix.Close(l.tree))
+	return bare.Check("share", l.target.Text(), errno)
 }
 
-func protect() error {
+func protect() bare.Failure {
 	for _, p := range maskedFiles {
-		if err := bind("/dev/null", p, 0); err != nil {
-			return err
+		if bad := bind("/dev/null\x00", p, 0); bad.Failed() {
+			return bad
 		}
 	}
 	for _, p := range maskedDirs {
-		if err := bind(emptyDir, p, unix.MS_RDONLY); err != nil {
-			return err
+		if bad := bind(emptyDir, p, unix.MS_RDONLY); bad.Failed() {
+			return bad
 		}
 	}
 	for _, p := range readOnlyPaths {
-		if err := bind(p, p, unix.MS_RDONLY); err != nil {
-			return err
+		if bad := bind(p, p, unix.MS_RDONLY); bad.Failed() {
+			return bad
 		}
 	}
-	return nil
+	return bare.Failure{}
 }
 
 // bind mounts source on target, which this kernel need not have.
-func bind(source, target string, flags uintptr) error {
-	err := unix.Mount(source, target, "", unix.MS_BIND, "")
-	if errors.Is(err, unix.ENOENT) {
-		return nil
+func bind(source, target bare.Str, flags uintptr) bare.Failure {
+	errno := bare.Mount(source, target, "", unix.MS_BIND, "")
+	if errno == unix.ENOENT {
+		return bare.Failure{}
 	}
-	if err == nil && flags != 0 {
-		err = unix.Mount("", target, "", unix.MS_REMOUNT|unix.MS_BIND|apiFlags|flags, "")
+	if errno == 0 && flags != 0 {
+		errno = bare.Mount("", target, "", unix.MS_REMOUNT|unix.MS_BIND|apiFlags|flags, "")
 	}
-	return wrap("protect "+target, err)
+	return bare.Check("protect", target.Text(), errno)
 }

@@ -1,120 +1,131 @@
 package main
 
-import (
-	"errors"
-	"strconv"
-)
+import "github.com/raket/raket/stage2/bare"
 
 type options struct {
-	identifier string // journal identifier; empty: descriptor 1 is not the journal
-	unit       string // the host's unit
-	root       string // the app's root; empty: systemd has entered it
+	identifier bare.Str // journal identifier; empty: descriptor 1 is not the journal
+	unit       bare.Str // the host's unit
+	root       bare.Str // the app's root; empty: systemd has entered it
 	readOnly   bool
 	openPaths  bool // of root: the kernel's files in it are not protected
-	workDir    string
+	workDir    bare.Str
 	notify     bool
-	filter     string // file of the system call filter
-	bounding   uint64 // capabilities kept
+	filter     bare.Str // file of the system call filter
+	bounding   uint64   // capabilities kept
 	ambient    uint64
-	env        []string
-	groups     []string // files by which the app's control groups are joined
-	record     string   // app whose end is recorded; nothing is executed
+	env        int      // how many variables are added
+	record     bare.Str // app whose end is recorded; nothing is executed
 	withParent bool     // the kernel kills the program when its parent dies
-	awaited    string   // where somebody has to listen; nothing is executed
-	sockets    int      // descriptors that systemd has to have passed
+	awaited    bare.Str // where somebody has to listen; nothing is executed
+	sockets    uint64   // descriptors that systemd has to have passed
 	inApp      bool     // of record: systemd has entered the app's root
+	program    int      // the argument that is the program to execute; 0: none is
 }
+
+// needsRuntime reports whether something is asked for that is written with all
+// of Go.
+func (o options) needsRuntime() bool { return o.program == 0 }
 
 // allCapabilities leaves the sets as they are.
 const allCapabilities = ^uint64(0)
 
 // parse reads the command line, which stage1 wrote; it is not made for people.
-func parse(args []string) (options, []string, error) {
+func parse(p bare.Process) (options, bare.Failure) {
 	o := options{bounding: allCapabilities}
-	for i := 0; i < len(args); i++ {
-		value := func() (string, error) {
+	for i := 1; i < p.Len(); i++ {
+		name := p.Arg(i).Text()
+		if name == "--" {
+			if i+1 >= p.Len() {
+				break
+			}
+			o.program = i + 1
+			return o, bare.Failure{}
+		}
+		var value bare.Str
+		if hasValue(name) {
 			i++
-			if i >= len(args) {
-				return "", errors.New(args[i-1] + " needs a value")
+			if i >= p.Len() {
+				return o, bare.Failure{Step: "option", What: name, Why: "needs a value"}
 			}
-			return args[i], nil
+			value = p.Arg(i)
 		}
-		var err error
-		switch args[i] {
-		case "--":
-			if i+1 >= len(args) {
-				return o, nil, errors.New("no program to execute")
-			}
-			return o, args[i+1:], nil
-		case "-R":
-			o.root, err = value()
-		case "-r":
-			o.readOnly = true
-		case "-o":
-			o.openPaths = true
-		case "-w":
-			o.workDir, err = value()
-		case "-n":
-			o.notify = true
-		case "-k":
-			o.withParent = true
-		case "-h":
-			o.identifier, err = value()
-		case "-u":
-			o.unit, err = value()
-		case "-e":
-			var e string
-			e, err = value()
-			o.env = append(o.env, e)
-		case "-g":
-			var g string
-			g, err = value()
-			o.groups = append(o.groups, g)
-		case "-l":
-			o.awaited, err = value()
-		case "-f":
-			o.sockets, err = count(value())
-		case "-c":
-			o.filter, err = value()
-		case "-s":
-			o.record, err = value()
-		case "-p":
-			o.inApp = true
-		case "-b":
-			o.bounding, err = mask(value())
-		case "-a":
-			o.ambient, err = mask(value())
-		default:
-			return o, nil, errors.New("unknown option " + strconv.Quote(args[i]))
-		}
-		if err != nil {
-			return o, nil, err
+		if bad := o.set(name, value); bad.Failed() {
+			return o, bad
 		}
 	}
 	if o.record == "" && o.awaited == "" {
-		return o, nil, errors.New("no program to execute")
+		return o, bare.Failure{Step: "no program to execute"}
 	}
-	return o, nil, nil
+	return o, bare.Failure{}
 }
 
-func count(s string, err error) (int, error) {
-	if err != nil {
-		return 0, err
+// hasValue reports whether an option's value is the argument after it.
+func hasValue(option string) bool {
+	switch option {
+	case "-R", "-w", "-h", "-u", "-e", "-g", "-l", "-f", "-c", "-s", "-b", "-a":
+		return true
 	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 {
-		return 0, errors.New("not a number of descriptors: " + strconv.Quote(s))
-	}
-	return n, nil
+	return false
 }
 
-func mask(s string, err error) (uint64, error) {
-	if err != nil {
-		return 0, err
+func (o *options) set(option string, value bare.Str) bare.Failure {
+	ok := true
+	switch option {
+	case "-R":
+		o.root = value
+	case "-r":
+		o.readOnly = true
+	case "-o":
+		o.openPaths = true
+	case "-w":
+		o.workDir = value
+	case "-n":
+		o.notify = true
+	case "-k":
+		o.withParent = true
+	case "-h":
+		o.identifier = value
+	case "-u":
+		o.unit = value
+	case "-e":
+		o.env++
+	case "-g": // see groups
+	case "-l":
+		o.awaited = value
+	case "-f":
+		o.sockets, ok = value.Uint(10)
+	case "-c":
+		o.filter = value
+	case "-s":
+		o.record = value
+	case "-p":
+		o.inApp = true
+	case "-b":
+		o.bounding, ok = value.Uint(16)
+	case "-a":
+		o.ambient, ok = value.Uint(16)
+	default:
+		return bare.Failure{Step: "unknown option", What: option}
 	}
-	m, err := strconv.ParseUint(s, 16, 64)
-	if err != nil {
-		return 0, errors.New("not a hexadecimal mask: " + strconv.Quote(s))
+	if !ok {
+		return bare.Failure{Step: "option", What: option, Why: "needs a number"}
 	}
-	return m, nil
+	return bare.Failure{}
+}
+
+// next is the value of the first option of that name from argument i on, and
+// where to go on from; where is 0 if there is none. So an option that may be
+// repeated needs no list.
+func (o options) next(p bare.Process, option string, i int) (value bare.Str, where int) {
+	for i = max(i, 1); i < o.program-1; i++ {
+		name := p.Arg(i).Text()
+		if !hasValue(name) {
+			continue
+		}
+		i++
+		if name == option {
+			return p.Arg(i), i + 1
+		}
+	}
+	return "", 0
 }

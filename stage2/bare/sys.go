@@ -1,0 +1,169 @@
+package bare
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// All of these are the kernel's calls, with its own meaning and its own error, 0
+// being none. They are raw ones: under the runtime they block a thread without
+// the scheduler's knowledge, and what they change is the calling thread's.
+
+func ptr(b *byte) uintptr { return uintptr(unsafe.Pointer(b)) }
+
+func call(trap, a, b, c uintptr) (uintptr, syscall.Errno) {
+	r, _, errno := syscall.RawSyscall(trap, a, b, c)
+	return r, errno
+}
+
+func call6(trap, a, b, c, d, e, f uintptr) (uintptr, syscall.Errno) {
+	r, _, errno := syscall.RawSyscall6(trap, a, b, c, d, e, f)
+	return r, errno
+}
+
+// here is AT_FDCWD as the kernel takes it.
+const here = ^uintptr(-unix.AT_FDCWD - 1)
+
+// Mount is mount(2).
+func Mount(source, target, fstype Str, flags uintptr, data Str) syscall.Errno {
+	_, errno := call6(unix.SYS_MOUNT, ptr(source.Ptr()), ptr(target.Ptr()), ptr(fstype.Ptr()), flags, ptr(data.Ptr()), 0)
+	return errno
+}
+
+// Unmount is umount2(2).
+func Unmount(target Str, flags uintptr) syscall.Errno {
+	_, errno := call(unix.SYS_UMOUNT2, ptr(target.Ptr()), flags, 0)
+	return errno
+}
+
+// PivotRoot is pivot_root(2).
+func PivotRoot(root, old Str) syscall.Errno {
+	_, errno := call(unix.SYS_PIVOT_ROOT, ptr(root.Ptr()), ptr(old.Ptr()), 0)
+	return errno
+}
+
+// Unshare is unshare(2).
+func Unshare(flags uintptr) syscall.Errno {
+	_, errno := call(unix.SYS_UNSHARE, flags, 0, 0)
+	return errno
+}
+
+// Chdir is chdir(2).
+func Chdir(dir Str) syscall.Errno {
+	_, errno := call(unix.SYS_CHDIR, ptr(dir.Ptr()), 0, 0)
+	return errno
+}
+
+// Mkdir is mkdir(2).
+func Mkdir(path Str, mode uintptr) syscall.Errno {
+	_, errno := call(unix.SYS_MKDIRAT, here, ptr(path.Ptr()), mode)
+	return errno
+}
+
+// Mknod is mknod(2).
+func Mknod(path Str, mode, device uintptr) syscall.Errno {
+	_, errno := call6(unix.SYS_MKNODAT, here, ptr(path.Ptr()), mode, device, 0, 0)
+	return errno
+}
+
+// Symlink is symlink(2).
+func Symlink(target, path Str) syscall.Errno {
+	_, errno := call(unix.SYS_SYMLINKAT, ptr(target.Ptr()), here, ptr(path.Ptr()))
+	return errno
+}
+
+// Lstat returns the kind and the permissions of a file, as stat(2) has st_mode.
+func Lstat(path Str) (mode uint32, errno syscall.Errno) {
+	var st unix.Statx_t
+	_, errno = call6(unix.SYS_STATX, here, ptr(path.Ptr()), unix.AT_SYMLINK_NOFOLLOW, unix.STATX_TYPE|unix.STATX_MODE, uintptr(unsafe.Pointer(&st)), 0)
+	return uint32(st.Mode), errno
+}
+
+// Umask is umask(2).
+func Umask(mask uintptr) uintptr {
+	old, _ := call(unix.SYS_UMASK, mask, 0, 0)
+	return old
+}
+
+// Open is open(2), with O_CLOEXEC.
+func Open(path Str, flags, mode uintptr) (fd int, errno syscall.Errno) {
+	r, errno := call6(unix.SYS_OPENAT, here, ptr(path.Ptr()), flags|unix.O_CLOEXEC, mode, 0, 0)
+	return int(r), errno
+}
+
+// Close is close(2).
+func Close(fd int) syscall.Errno {
+	_, errno := call(unix.SYS_CLOSE, uintptr(fd), 0, 0)
+	return errno
+}
+
+// Read is read(2).
+func Read(fd int, b []byte) (int, syscall.Errno) {
+	n, errno := call(unix.SYS_READ, uintptr(fd), ptr(unsafe.SliceData(b)), uintptr(len(b)))
+	return int(n), errno
+}
+
+func write(fd int, b []byte) (int, syscall.Errno) {
+	n, errno := call(unix.SYS_WRITE, uintptr(fd), ptr(unsafe.SliceData(b)), uintptr(len(b)))
+	return int(n), errno
+}
+
+// OpenTree is open_tree(2) with OPEN_TREE_CLONE: a detached copy of a mount.
+func OpenTree(path Str) (fd int, errno syscall.Errno) {
+	r, errno := call(unix.SYS_OPEN_TREE, here, ptr(path.Ptr()), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	return int(r), errno
+}
+
+// MoveMount is move_mount(2) of a detached mount.
+func MoveMount(tree int, target Str) syscall.Errno {
+	none := Str("\x00")
+	_, errno := call6(unix.SYS_MOVE_MOUNT, uintptr(tree), ptr(none.Ptr()), here, ptr(target.Ptr()), unix.MOVE_MOUNT_F_EMPTY_PATH, 0)
+	return errno
+}
+
+// Prctl is prctl(2).
+func Prctl(option, a, b uintptr) (int, syscall.Errno) {
+	r, errno := call6(unix.SYS_PRCTL, option, a, b, 0, 0, 0)
+	return int(r), errno
+}
+
+// BlockSignal adds one to the signals that the thread keeps back.
+func BlockSignal(signal uint) syscall.Errno {
+	set := uint64(1) << (signal - 1)
+	_, errno := call6(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK, uintptr(unsafe.Pointer(&set)), 0, unsafe.Sizeof(set), 0, 0)
+	return errno
+}
+
+// IDs are the thread's real user and group.
+func IDs() (uid, gid uintptr) {
+	uid, _ = call(unix.SYS_GETUID, 0, 0, 0)
+	gid, _ = call(unix.SYS_GETGID, 0, 0, 0)
+	return uid, gid
+}
+
+// SetUser sets the thread's three user IDs.
+func SetUser(uid uintptr) syscall.Errno {
+	_, errno := call(unix.SYS_SETRESUID, uid, uid, uid)
+	return errno
+}
+
+// SetGroup sets the thread's three group IDs.
+func SetGroup(gid uintptr) syscall.Errno {
+	_, errno := call(unix.SYS_SETRESGID, gid, gid, gid)
+	return errno
+}
+
+// Execve is execve(2).
+func Execve(path Str, argv, envp **byte) syscall.Errno {
+	_, errno := call(unix.SYS_EXECVE, ptr(path.Ptr()), uintptr(unsafe.Pointer(argv)), uintptr(unsafe.Pointer(envp)))
+	return errno
+}
+
+// Exit ends the process.
+func Exit(status int) {
+	for {
+		_, _ = call(unix.SYS_EXIT_GROUP, uintptr(status), 0, 0)
+	}
+}
