@@ -12,6 +12,8 @@ const (
 	scList     = "list"
 	scImages   = "images"
 	scMemory   = "memory"
+	scMany     = "many"
+	scExec     = "exec"
 
 	subRaket         = "raket"
 	subNothing       = "busybox true"
@@ -29,6 +31,8 @@ const (
 	subFetchNever    = "raket fetch --pull-policy=never"
 	subFetchBig      = "raket fetch, 4 layers"
 	subFetchLarge    = "raket fetch, 40 layers"
+	subRaketExec     = "raket exec"
+	subPodmanExec    = "podman exec"
 )
 
 // readyName names the table of pods with a number of apps.
@@ -44,6 +48,7 @@ type target struct {
 	Subject, Against string // Against is empty for an absolute limit
 	Figure           string
 	Difference       bool // Subject minus Against, instead of their ratio
+	Per              int  // of a Difference: what it is divided by; 0 for 1
 	Limit            float64
 }
 
@@ -61,6 +66,13 @@ func targets() []target {
 	all = append(all, both("20 apps to READY / podman kube play", target{Table: readyName(20), Subject: subRaket, Against: subPodmanPlay, Limit: 0.08})...)
 	all = append(all, both("one-shot to exit / podman run", target{Table: scOneshot, Subject: subRaket, Against: subPodmanRun, Limit: 0.9})...)
 	all = append(all, target{Name: "raket's own share, 1 app to READY - bare nspawn, CPU", Table: readyName(1), Subject: subRaket, Against: subNspawn, Figure: figCPU, Difference: true, Limit: 15})
+	more := target{Table: scMany, Subject: ofApps(subRaket, manyApps), Against: ofApps(subRaket, 1), Difference: true, Per: manyMore}
+	cpu, memory := more, more
+	cpu.Name, cpu.Figure, cpu.Limit = "an app more in a pod, CPU", figCPU, 4
+	memory.Name, memory.Figure, memory.Limit = "an app more in a pod, memory beside its own", figPSS, 0.3
+	all = append(all, cpu, memory,
+		target{Name: "100 apps to READY, CPU", Table: scMany, Subject: ofApps(subRaket, manyApps), Figure: figCPU, Limit: 600},
+		target{Name: "a command in a running app", Table: scExec, Subject: subRaketExec, Figure: figWall, Limit: 60})
 	fetch := both("fetch / podman pull", target{Table: scFetch, Subject: subRaket, Against: subPodmanPull, Limit: 0.4})
 	fetch[1].Limit = 0.6
 	all = append(all, fetch...)
@@ -110,7 +122,7 @@ func judge(t target, tables []table) verdict {
 			case !ok || peer.Min == 0:
 				return verdict{Name: t.Name, Limit: t.Limit, Result: unmeasured}
 			case t.Difference:
-				v.Value -= peer.Min
+				v.Value = (v.Value - peer.Min) / float64(max(t.Per, 1))
 			default:
 				v.Value, v.Unit = v.Value/peer.Min, "x"
 			}
