@@ -2,7 +2,9 @@ package prepare
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -158,8 +160,11 @@ func (r Request) render(ctx context.Context, p *pod.Pod, a *app, read map[digest
 	if !r.Pod.NoOverlay {
 		dirs = []string{filepath.Join(dir, stageabi.UpperDir), filepath.Join(dir, stageabi.WorkDir)}
 	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
 	for _, d := range dirs {
-		if err := os.MkdirAll(d, 0o755); err != nil {
+		if err := os.Mkdir(d, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 	}

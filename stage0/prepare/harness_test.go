@@ -36,6 +36,7 @@ type host struct {
 	pods   *pod.Store
 	images *imagestore.Store
 	named  map[string]image.Image
+	asked  []string // what was fetched, in order
 	loose  appspec.Loose
 }
 
@@ -84,6 +85,7 @@ func (h *host) add(name string, config map[string]any) {
 }
 
 func (h *host) fetch(_ context.Context, name, _ string) (image.Image, error) {
+	h.asked = append(h.asked, name)
 	if img, ok := h.named[name]; ok {
 		return img, nil
 	}

@@ -42,6 +42,7 @@ type Request struct {
 
 // Prepare makes the pod and returns its UUID.
 func Prepare(ctx context.Context, r Request) (uuid pod.UUID, err error) {
+	r.Fetch = onceEach(r.Fetch)
 	apps, manifest, err := r.apps(ctx)
 	if err != nil {
 		return "", err
@@ -65,6 +66,24 @@ func Prepare(ctx context.Context, r Request) (uuid pod.UUID, err error) {
 		}
 	}
 	return p.UUID, p.ToPrepared(r.Durable)
+}
+
+// onceEach is fetch for one pod, of which several apps may name the same image:
+// each is asked for once.
+func onceEach(fetch func(ctx context.Context, name, signature string) (image.Image, error)) func(context.Context, string, string) (image.Image, error) {
+	got := map[[2]string]image.Image{}
+	return func(ctx context.Context, name, signature string) (image.Image, error) {
+		key := [2]string{name, signature}
+		img, ok := got[key]
+		if ok {
+			return img, nil
+		}
+		img, err := fetch(ctx, name, signature)
+		if err == nil {
+			got[key] = img
+		}
+		return img, err
+	}
 }
 
 // discard removes a pod that could not be finished.

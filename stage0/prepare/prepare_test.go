@@ -26,6 +26,16 @@ const (
 	other = "docker://r.example/team/other:2"
 )
 
+func TestAnImageOfSeveralAppsIsFetchedOnce(t *testing.T) {
+	h := newHost(t)
+	h.add(web, nil)
+	h.add(other, nil)
+	h.prepared(appargs.Pod{Apps: []appargs.App{{Image: web, Name: "a"}, {Image: other}, {Image: web, Name: "b"}}})
+	if diff := cmp.Diff([]string{web, other}, h.asked); diff != "" {
+		t.Error("fetched (-want +got):\n" + diff)
+	}
+}
+
 func TestAPreparedPodIsComplete(t *testing.T) {
 	h := newHost(t)
 	h.add(web, map[string]any{"User": "web", "Env": []string{"A=1"}})
