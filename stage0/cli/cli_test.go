@@ -184,6 +184,8 @@ func (f *fakes) Stop(_ context.Context, uuid string, force bool) error {
 	return f.call("stop", []any{uuid, force})
 }
 
+func (f *fakes) Verify(_ context.Context, uuid string) error { return f.call("verify", uuid) }
+
 func (f *fakes) Remove(_ context.Context, uuid string) error { return f.call("rm", uuid) }
 
 func (f *fakes) Collect(_ context.Context, r collectRequest) (collected, error) {

@@ -14,11 +14,13 @@ func newStatus(e *env) *cobra.Command {
 	var from podArgs
 	var wait, waitReady *optionalWait
 	var format *choice
+	var verify bool
 	cmd := &cobra.Command{
 		Use:   "status UUID",
 		Short: "Print the state of a pod",
 		Long: `As lines of NAME=VALUE: state, created, started, networks, pid, exited, and app-NAME with the exit
-code of each app that has ended. The same lines always stand in the same order.`,
+code of each app that has ended. Networks are as NAME:ip4=ADDRESS; --format=json has their interfaces, all their
+addresses, and published ports. The same lines always stand in the same order.`,
 		Example: `raket status --wait 2fd6e2e1
 raket status --format=json 2fd6e2e1`,
 		Annotations: exits(exitOK, exitUnreadable, exitError),
@@ -46,6 +48,15 @@ raket status --format=json 2fd6e2e1`,
 			if err != nil {
 				return fmt.Errorf("status: %w", err)
 			}
+			if verify {
+				k, err := service(e, e.services.keeper)
+				if err == nil {
+					err = k.Verify(cmd.Context(), p.UUID)
+				}
+				if err != nil {
+					return fmt.Errorf("status: pod %s: %w", p.UUID, err)
+				}
+			}
 			if format.value != formatTable {
 				return printJSON(e.stdout, toJSON(p), format.value == formatJSONPretty)
 			}
@@ -55,6 +66,7 @@ raket status --format=json 2fd6e2e1`,
 	}
 	from.define(cmd)
 	format = choiceFlag(cmd, "format", formatTable, "print lines or JSON", formatTable, formatJSON, formatJSONPretty)
+	cmd.Flags().BoolVar(&verify, "verify", false, "fail unless the pod runs and its networks are as their plugins made them")
 	wait = waitFlag(cmd.Flags(), "wait", "first wait until the pod has ended")
 	waitReady = waitFlag(cmd.Flags(), "wait-ready", "first wait until every app has started")
 	return cmd

@@ -1,14 +1,19 @@
 package cli
 
-import "time"
+import (
+	"time"
+
+	"github.com/raket/raket/pkg/stageabi"
+)
 
 // podJSON is a pod as rkt's JSON has it, and some more.
 type podJSON struct {
-	UUID     string        `json:"name"`
-	State    string        `json:"state"`
-	Networks []networkJSON `json:"networks,omitempty"`
-	AppNames []string      `json:"app_names"`
-	Apps     []appJSON     `json:"apps"`
+	UUID     string          `json:"name"`
+	State    string          `json:"state"`
+	Networks []networkJSON   `json:"networks,omitempty"`
+	Ports    []stageabi.Port `json:"ports,omitempty"`
+	AppNames []string        `json:"app_names"`
+	Apps     []appJSON       `json:"apps"`
 	// Created and Started are seconds since 1970, as in rkt.
 	Created *int64 `json:"created_at,omitempty"`
 	Started *int64 `json:"started_at,omitempty"`
@@ -30,8 +35,13 @@ type appJSON struct {
 }
 
 type networkJSON struct {
-	Name string `json:"netName"`
-	IP   string `json:"ip,omitempty"`
+	Name      string   `json:"netName"`
+	IP        string   `json:"ip,omitempty"`
+	IfName    string   `json:"ifName,omitempty"`
+	HostIf    string   `json:"hostIf,omitempty"`
+	Addresses []string `json:"addresses,omitempty"`
+	Gateways  []string `json:"gateways,omitempty"`
+	MAC       string   `json:"mac,omitempty"`
 }
 
 func podsJSON(pods []pod) []podJSON {
@@ -46,10 +56,10 @@ func toJSON(p pod) podJSON {
 	j := podJSON{
 		UUID: p.UUID, State: p.State, PID: p.PID, Ready: p.Ready,
 		Created: unixTime(p.Created, time.Time.Unix), Started: unixTime(p.Started, time.Time.Unix), Ended: unixTime(p.Ended, time.Time.Unix),
-		AppNames: []string{}, Apps: []appJSON{},
+		Ports: p.Ports, AppNames: []string{}, Apps: []appJSON{},
 	}
 	for _, n := range p.Networks {
-		j.Networks = append(j.Networks, networkJSON(n))
+		j.Networks = append(j.Networks, networkJSON{n.Name, n.IP, n.IfName, n.HostIf, n.Addresses, n.Gateways, n.MAC})
 	}
 	for _, a := range p.Apps {
 		j.AppNames = append(j.AppNames, a.Name)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/raket/raket/pkg/image"
+	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/stage0/cli/appargs"
 )
 
@@ -216,8 +217,10 @@ type logsRequest struct {
 	Lines int
 }
 
-// keeper ends pods and takes away what is left of them.
+// keeper ends pods, takes away what is left of them, and looks after those that run.
 type keeper interface {
+	// Verify fails where a running pod's networks are not as they were made.
+	Verify(ctx context.Context, uuid string) error
 	// Stop comes back when the pod has ended. Forced, it is killed at once.
 	Stop(ctx context.Context, uuid string, force bool) error
 	// Remove takes away a pod that does not run.
@@ -249,6 +252,8 @@ type pod struct {
 	Apps  []podApp
 	// Networks are those it is attached to, where they are known.
 	Networks []network
+	// Ports are published on the host.
+	Ports []stageabi.Port
 	// Created, Started and Ended are zero where it has not come to that.
 	Created, Started, Ended time.Time
 	// PID is of the pod's first process on the host, 0 where there is none.
@@ -273,7 +278,14 @@ type podApp struct {
 // network is one a pod is attached to.
 type network struct {
 	Name string
-	IP   string // may be empty
+	// IP is the address by which others know the pod there, of IPv4 where it has one; may
+	// be empty.
+	IP string
+	// IfName is the interface in the pod, HostIf the host's end of it; may be empty.
+	IfName, HostIf string
+	// Addresses are all of them, with their prefix lengths.
+	Addresses, Gateways []string
+	MAC                 string
 }
 
 // running reports whether the pod has processes.

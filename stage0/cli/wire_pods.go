@@ -122,8 +122,8 @@ func show(p *podpkg.Pod) (pod, error) {
 	if p.State.Ended() {
 		shown.Ended = p.Exited()
 	}
-	if s.Network.Mode == stageabi.NetHost {
-		shown.Networks = []network{{Name: stageabi.NetHost}}
+	if err := showNetworks(&shown, p, s.Network.Mode); err != nil {
+		return shown, err
 	}
 	if shown.PID, err = p.PID(); err != nil {
 		return shown, err

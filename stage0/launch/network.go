@@ -28,3 +28,16 @@ func leaveNetworks(ctx context.Context, p *pod.Pod) error {
 	}
 	return nil
 }
+
+// Verify fails where a running pod's networks are not as they were made.
+func Verify(ctx context.Context, p *pod.Pod) error {
+	if p.State != pod.Running {
+		return fmt.Errorf("%w: it is %s", ErrNotRunning, p.State)
+	}
+	s, err := p.Sandbox()
+	if err != nil || s.Network.Mode != stageabi.NetCNI {
+		return err
+	}
+	_, err = capture(ctx, p, stageabi.Status, "--verify", string(p.UUID))
+	return err
+}
