@@ -59,7 +59,7 @@ func toJSON(p pod) podJSON {
 		Ports: p.Ports, AppNames: []string{}, Apps: []appJSON{},
 	}
 	for _, n := range p.Networks {
-		j.Networks = append(j.Networks, networkJSON{n.Name, n.IP, n.IfName, n.HostIf, n.Addresses, n.Gateways, n.MAC})
+		j.Networks = append(j.Networks, networkJSON(n))
 	}
 	for _, a := range p.Apps {
 		j.AppNames = append(j.AppNames, a.Name)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,15 +23,9 @@ import (
 // ErrNotRunning says that a pod has no processes.
 var ErrNotRunning = errors.New("the pod is not running")
 
-// networksDir is where stage1 images keep what undoes pods' networks, below raket's data
-// directory.
-const networksDir = "networks"
-
 // Options of Run.
 type Options struct {
 	Debug bool
-	// DataDir is raket's; what undoes pods' networks is kept in it.
-	DataDir string
 	// Change completes the pod's description with what is decided at its start;
 	// may be nil.
 	Change func(*stageabi.Sandbox) error
@@ -62,9 +55,6 @@ func Run(ctx context.Context, p *pod.Pod, o Options) error {
 		if err := o.Change(&s); err != nil {
 			return err
 		}
-	}
-	if s.Network.Mode == stageabi.NetCNI {
-		s.Network.StateDir = filepath.Join(o.DataDir, networksDir)
 	}
 	if o.Change != nil || len(s.Sockets) > 0 {
 		if err := prepare.WriteSandbox(p.Dir(), s); err != nil {

@@ -51,6 +51,12 @@ func (a *attachment) output() string {
 	return filepath.Join(a.record.dir, outputsDir, a.IfName)
 }
 
+// begun reports whether a plugin has been asked to add.
+func (a *attachment) begun() bool {
+	_, err := os.Lstat(a.output())
+	return err == nil
+}
+
 // cached is the file of libcni's cache.
 func (a *attachment) cached() string {
 	return filepath.Join(a.record.dir, resultsDir, "results", a.Name+"-"+a.record.UUID+"-"+a.IfName)

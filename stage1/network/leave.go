@@ -141,7 +141,7 @@ func (r *record) leave(ctx context.Context, nsPath string) error {
 	var errs []error
 	for _, a := range slices.Backward(r.Network.Attachments) {
 		at, err := r.attachment(a, nsPath)
-		if err == nil {
+		if err == nil && at.begun() {
 			err = at.leave(ctx)
 		}
 		if err != nil {

@@ -36,6 +36,26 @@ func state(t *testing.T, script string) (n stageabi.Network, asked string) {
 	}}, asked
 }
 
+// begin makes a record of a pod whose plugins have been asked.
+func begin(t *testing.T, uuid string, n stageabi.Network) *record {
+	t.Helper()
+	r, err := makeRecord(uuid, n)
+	must(t, err, os.Mkdir(filepath.Join(r.dir, outputsDir), 0o700))
+	for _, a := range n.Attachments {
+		must(t, os.WriteFile(filepath.Join(r.dir, outputsDir, a.IfName), nil, 0o600))
+	}
+	return r
+}
+
+func TestWhatNoPluginWasAskedForIsNotUndone(t *testing.T) {
+	n, asked := state(t, "")
+	r := begin(t, "a", n)
+	must(t, os.Remove(filepath.Join(r.dir, outputsDir, "eth1")), r.held.Close(), Leave(t.Context(), n.StateDir, "a"))
+	if diff := cmp.Diff("DEL eth0 netns=\n", read(t, asked)); diff != "" {
+		t.Error("(-want +got):\n" + diff)
+	}
+}
+
 func read(t *testing.T, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -47,8 +67,7 @@ func read(t *testing.T, path string) string {
 
 func TestARecordIsUndoneOnceAndBackwards(t *testing.T) {
 	n, asked := state(t, "")
-	r, err := makeRecord("a", n)
-	must(t, err)
+	r := begin(t, "a", n)
 	must(t, Sweep(t.Context(), n.StateDir))
 	if got := read(t, asked); got != "" {
 		t.Errorf("while the pod lives: %q", got)
@@ -66,11 +85,10 @@ func TestARecordIsUndoneOnceAndBackwards(t *testing.T) {
 
 func TestWhatAPluginFailsToUndoIsTriedAgainAlone(t *testing.T) {
 	n, asked := state(t, `test $CNI_IFNAME = eth1 || test -e $0.mended || { printf %s '{"cniVersion":"1.1.0","code":11,"msg":"try\nagain"}'; exit 1; }`)
-	r, err := makeRecord("a", n)
-	must(t, err)
+	r := begin(t, "a", n)
 	r.Joined = true
 	must(t, r.write(), r.held.Close())
-	err = Leave(t.Context(), n.StateDir, "a")
+	err := Leave(t.Context(), n.StateDir, "a")
 	if err == nil || err.Error() != `pod a: leave network n: plugin type="plug" failed (delete): try again` {
 		t.Errorf("error %v", err)
 	}
@@ -82,10 +100,8 @@ func TestWhatAPluginFailsToUndoIsTriedAgainAlone(t *testing.T) {
 
 func TestANetworkThatMayHaveLeftovers(t *testing.T) {
 	n, asked := state(t, "")
-	alive, err := makeRecord("alive", n)
-	must(t, err)
-	killed, err := makeRecord("killed", n)
-	must(t, err, killed.held.Close())
+	alive, killed := begin(t, "alive", n), begin(t, "killed", n)
+	must(t, killed.held.Close())
 	must(t, Sweep(t.Context(), n.StateDir))
 	if diff := cmp.Diff("DEL eth1 netns=\nDEL eth0 netns=\nGC netns=\n", read(t, asked)); diff != "" {
 		t.Error("of a pod that was killed while it joined (-want +got):\n" + diff)
@@ -94,8 +110,8 @@ func TestANetworkThatMayHaveLeftovers(t *testing.T) {
 	must(t, os.Remove(asked))
 	lock, err := flock.Create(filepath.Join(n.StateDir, joinLock))
 	must(t, err, lock.Shared())
-	killed, err = makeRecord("killed", n)
-	must(t, err, killed.held.Close(), Sweep(t.Context(), n.StateDir))
+	killed = begin(t, "killed", n)
+	must(t, killed.held.Close(), Sweep(t.Context(), n.StateDir))
 	if got := read(t, asked); got != "DEL eth1 netns=\nDEL eth0 netns=\n" {
 		t.Errorf("while a pod joins: %q", got)
 	}
@@ -126,8 +142,7 @@ func TestHalfARecordIsNone(t *testing.T) {
 func TestABrokenRecordKeepsNoOther(t *testing.T) {
 	n, asked := state(t, "")
 	must(t, os.Mkdir(filepath.Join(n.StateDir, recordsDir, "a"), 0o700), os.WriteFile(filepath.Join(n.StateDir, recordsDir, "a", recordFile), []byte("{"), 0o600))
-	r, err := makeRecord("b", n)
-	must(t, err)
+	r := begin(t, "b", n)
 	r.Joined = true
 	must(t, r.write(), r.held.Close())
 	if err := Sweep(t.Context(), n.StateDir); err == nil {
