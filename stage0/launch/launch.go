@@ -34,7 +34,7 @@ type Options struct {
 // Run turns this process into the prepared pod. It returns only with an error,
 // which is ctx's if that has ended before. From then on a signal has the effect
 // that it has on the pod.
-func Run(ctx context.Context, p *pod.Pod, o Options) error {
+func Run(ctx context.Context, p *pod.Pod, o Options) (err error) {
 	if p.State != pod.Prepared {
 		return fmt.Errorf("it is %s, not prepared", p.State)
 	}
@@ -46,6 +46,8 @@ func Run(ctx context.Context, p *pod.Pod, o Options) error {
 	if err := p.Lock(); err != nil {
 		return err
 	}
+	// The caller may want to discard it.
+	defer func() { err = errors.Join(err, p.Close()) }()
 	s, err := p.Sandbox()
 	if err != nil {
 		return err

@@ -67,11 +67,11 @@ func (a *attachment) cached() string {
 func (a *attachment) recall() *types100.Result {
 	_, err := os.Stat(a.cached())
 	if errors.Is(err, fs.ErrNotExist) {
-		// A plain result is the older form of what libcni keeps.
-		text, err := boundedfile.Read(a.output(), maxAnswerBytes)
-		if err != nil || json.Unmarshal(text, new(types100.Result)) != nil {
+		text := a.lastAnswer()
+		if text == nil {
 			return nil
 		}
+		// A plain result is the older form of what libcni keeps.
 		if os.MkdirAll(filepath.Dir(a.cached()), 0o700) != nil || os.WriteFile(a.cached(), text, 0o600) != nil {
 			return nil
 		}
@@ -85,6 +85,19 @@ func (a *attachment) recall() *types100.Result {
 		return nil
 	}
 	return res
+}
+
+// lastAnswer is the result of the last plugin that had one.
+func (a *attachment) lastAnswer() []byte {
+	for _, path := range [...]string{a.output(), a.output() + before} {
+		text, err := boundedfile.Read(path, maxAnswerBytes)
+		var answer struct{ Code *int }
+		if err != nil || json.Unmarshal(text, &answer) != nil || answer.Code != nil {
+			continue // none, half of one, or an error
+		}
+		return text
+	}
+	return nil
 }
 
 // portMapping is one of capability "portMappings" (CNI conventions).

@@ -22,13 +22,17 @@ import (
 type plugins struct {
 	version.PluginDecoder
 	// output, if not empty, is a file that gets what a plugin says while it says it: it is
-	// there if this process is not any more when the plugin ends.
+	// there if this process is not any more when the plugin ends. So is what the one before
+	// has said.
 	output string
 	// busy is a locked file that plugins inherit; may be nil.
 	busy *os.File
 	// say gets what plugins complain of and yet succeed; may be nil.
 	say func(string)
 }
+
+// before ends the name of what the plugin before in the chain said.
+const before = ".before"
 
 // maxAnswerBytes bounds what a plugin may answer.
 const maxAnswerBytes = 4 << 20
@@ -86,6 +90,9 @@ func (p *plugins) ExecPlugin(ctx context.Context, path string, stdin []byte, env
 
 func (p *plugins) openOutput() (*os.File, error) {
 	if p.output != "" {
+		if err := os.Rename(p.output, p.output+before); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 		return os.OpenFile(p.output, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	}
 	f, err := os.CreateTemp("", "raket-cni-")

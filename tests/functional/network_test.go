@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/raket/raket/tests/images"
 	"github.com/raket/raket/tests/testhost"
 )
 
@@ -30,8 +29,8 @@ func newRecorded(t *testing.T, networks map[string][]string) *recorded {
 	p.WriteFile(t, r.config+"/paths.d/cni.json", fmt.Sprintf(`{"rktKind":"paths","rktVersion":"v1","cni-plugins":%q}`, dir+"/bin"), 0o644)
 	for name, chain := range networks {
 		var plugins []string
-		for _, keys := range chain {
-			plugins = append(plugins, fmt.Sprintf(`{"type":"recorder","record":%q,"marks":%q,%s}`, r.record, r.marks+"/", keys))
+		for i, keys := range chain {
+			plugins = append(plugins, fmt.Sprintf(`{"type":"recorder","record":%q,"marks":"%s/%d-",%s}`, r.record, r.marks, i, keys))
 		}
 		p.WriteFile(t, r.config+"/net.d/"+name+".conflist", fmt.Sprintf(`{"cniVersion":"1.1.0","name":%q,"plugins":[%s]}`, name, strings.Join(plugins, ",")), 0o644)
 	}
@@ -54,11 +53,10 @@ func (r *recorded) said(t *testing.T) string {
 
 func TestNetworksAreJoinedInOrderAndLeftBackwards(t *testing.T) {
 	r := newRecorded(t, map[string][]string{
-		"one":   {`"address":"10.1.0.2/24"`, `"marks":"","address":"10.1.0.3/24","expect":"10.1.0.2/24"`},
+		"one":   {`"address":"10.1.0.2/24"`, `"address":"10.1.0.3/24","expect":"10.1.0.2/24"`},
 		"two":   {`"address":"10.2.0.2/24"`},
 		"wrong": {`"address":"10.3.0.2/24","fail":"ADD"`},
 	})
-	r.config = strings.TrimSpace(r.config)
 	got := r.MustRun(t, r.cmd()+" "+quote(runLine([]string{"--net=one,two", "--hostname=pod"}, app{script: "cat /etc/hosts /etc/resolv.conf; " + "ip -o link"})...))
 	for _, want := range []string{"10.1.0.3\tpod\n", "10.2.0.2\tpod\n", "nameserver 192.0.2.53\n", "1: lo: <LOOPBACK,UP,LOWER_UP>"} {
 		if !strings.Contains(got, want) {
@@ -83,5 +81,3 @@ func TestNetworksAreJoinedInOrderAndLeftBackwards(t *testing.T) {
 		t.Error("(-want +got):\n" + diff)
 	}
 }
-
-var _ = images.Tag
