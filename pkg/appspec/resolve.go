@@ -73,7 +73,7 @@ func (a *App) Resolve(root Root) (*Spec, error) {
 }
 
 // completeEnv sets what login(1) and the appc specification ("Execution
-// Environment") promise. systemd would set it too, but from the pod's passwd, not
+// Environment") promise, a word for the launcher included. systemd would set it too, but from the pod's passwd, not
 // from the app's.
 func (a *App) completeEnv(user ResolvedUser) {
 	name := user.Name
@@ -83,7 +83,7 @@ func (a *App) completeEnv(user ResolvedUser) {
 	case name == "":
 		name = formatID(user.UID)
 	}
-	defaults := []string{"PATH=" + DefaultPath, "HOME=" + user.Home, "USER=" + name, "LOGNAME=" + name, "SHELL=" + user.Shell}
+	defaults := []string{"PATH=" + DefaultPath, "HOME=" + user.Home, "USER=" + name, "LOGNAME=" + name, "SHELL=" + user.Shell, "container=raket"}
 	p := a.Spec.Process
 	for _, kv := range defaults {
 		name, _, _ := strings.Cut(kv, "=")

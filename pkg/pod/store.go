@@ -33,6 +33,9 @@ func Open(dataDir string) (*Store, error) {
 	return s, nil
 }
 
+// DataDir is the directory of raket's state.
+func (s *Store) DataDir() string { return filepath.Dir(s.dir) }
+
 func (s *Store) makePlaces() error {
 	for _, p := range places {
 		err := os.MkdirAll(filepath.Join(s.dir, string(p)), 0o750)

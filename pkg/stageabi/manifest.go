@@ -31,6 +31,8 @@ func ReadStage1(name, dir string) (Stage1, error) {
 		case !ok:
 		case key == "interface-version":
 			version = a.Value
+		case key == "metadata":
+			s.Metadata = a.Value == "yes"
 		case key == "network":
 			s.Network = a.Value
 		case key == "requires":

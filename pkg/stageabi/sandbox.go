@@ -30,6 +30,8 @@ type Sandbox struct {
 	Sockets []Socket `json:"sockets,omitempty"`
 	// Insecure has protections of the pod that the user has left out.
 	Insecure Insecure `json:"insecure,omitzero"`
+	// Metadata, if there, is the metadata service that apps find at AC_METADATA_URL.
+	Metadata *Metadata `json:"metadata,omitempty"`
 	// Resources bound all apps together: the runtime-spec's linux.resources.
 	Resources json.RawMessage `json:"resources,omitempty"`
 }
@@ -91,6 +93,8 @@ type Stage1 struct {
 	// Requires names programs that have to be in $PATH, from the annotation
 	// "requires".
 	Requires []string `json:"-"`
+	// Metadata says, from the annotation "metadata", that it serves MetadataDir.
+	Metadata bool `json:"-"`
 	// Network is the mode of pods for which nobody chose one, from the
 	// annotation "network"; NetNone by default.
 	Network string `json:"-"`

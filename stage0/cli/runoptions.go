@@ -27,6 +27,12 @@ func addRunOptions(box *stageabi.Sandbox, o appargs.RunOptions, host readFile) e
 	if o.Hostname != "" {
 		box.Hostname = o.Hostname
 	}
+	if box.Metadata != nil {
+		var err error
+		if box.Metadata.Address, err = metadataAddress(box.UUID, box.Network.Mode, canListen); err != nil {
+			return err
+		}
+	}
 	hosts, err := hostsText(box.Hostname, box.Network.CompleteHosts, o, host)
 	if err != nil {
 		return err

@@ -30,6 +30,7 @@ type app struct {
 	sockets   []string       // that the app asks for, as --socket has them
 	ports     []appspec.Port // that its image says it listens on
 	files     *imageFiles
+	spec      *appspec.Spec // once it is made
 }
 
 func (a *app) entry() stageabi.App {

@@ -133,7 +133,17 @@ func (r Request) fill(ctx context.Context, p *pod.Pod, apps []app, manifest *pod
 	if s.Network.Ports, err = published(apps, manifest); err != nil {
 		return err
 	}
-	if wanted := addSockets(&s, apps); wanted || len(s.Network.Ports) > 0 {
+	wanted := addSockets(&s, apps)
+	serve, err := r.wantsMetadata(apps)
+	if err != nil {
+		return err
+	}
+	if serve {
+		if err := r.writeMetadata(p.Dir(), &s, apps, manifest); err != nil {
+			return err
+		}
+	}
+	if wanted || serve || len(s.Network.Ports) > 0 {
 		if err := WriteSandbox(p.Dir(), s); err != nil {
 			return err
 		}
@@ -199,6 +209,7 @@ func (r Request) writeApp(p *pod.Pod, a *app, manifest *podmanifest.Manifest) er
 	if err != nil {
 		return err
 	}
+	a.spec = spec
 	text, err := appspec.Marshal(spec)
 	if err != nil {
 		return err

@@ -58,6 +58,7 @@ func (r Request) spec(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (*apps
 			return nil, err
 		}
 	}
+	made.Spec.Process.Env = appspec.MergeEnv(made.Spec.Process.Env, []string{"AC_APP_NAME=" + a.name})
 	spec, err := made.Resolve(a.root())
 	if errors.Is(err, appspec.ErrNoCommand) {
 		return nil, fmt.Errorf("%w: say what to execute with --exec", err)

@@ -31,6 +31,10 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	if p.ExitPolicy != stageabi.ExitNone {
 		f.Words("Wants", "apps.target")
 	}
+	if p.Metadata != nil {
+		f.Units("Wants", metadataUnit+".socket")
+		f.Units("After", metadataUnit+".socket")
+	}
 	if p.ExitPolicy == stageabi.ExitAnyFailed {
 		failure(f, props)
 	}

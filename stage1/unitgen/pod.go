@@ -27,6 +27,8 @@ type Pod struct {
 	Sockets []stageabi.Socket
 	// OpenPaths leaves the kernel's files in /proc and /sys as the kernel has them.
 	OpenPaths bool
+	// Metadata is where the pod's metadata service listens; nil for none.
+	Metadata *Metadata
 	// Resources bound all apps together; nil for none.
 	Resources *appspec.Resources
 }
@@ -83,6 +85,11 @@ func Generate(p Pod) (map[string][]byte, error) {
 		}
 	}
 	names = append(names, wanted...)
+	for name, f := range metadataFiles(p.Metadata) {
+		if err := add(name, f); err != nil {
+			return nil, err
+		}
+	}
 	if p.Resources != nil {
 		slice := newUnit("Apps")
 		slice.Section("Slice")

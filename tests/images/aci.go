@@ -27,6 +27,8 @@ type ACI struct {
 	Dependencies types.Dependencies
 	// Annotations are put in the manifest.
 	Annotations map[string]string
+	// RawManifest is the manifest's text, in place of one made of the above.
+	RawManifest string
 	// Files are its root file system; Write puts them below rootfs/.
 	Files []Entry
 	// Uncompressed leaves the gzip away.
@@ -35,6 +37,9 @@ type ACI struct {
 
 // Manifest is the image manifest's JSON.
 func (a ACI) Manifest() ([]byte, error) {
+	if a.RawManifest != "" {
+		return []byte(a.RawManifest), nil
+	}
 	m := schema.BlankImageManifest()
 	id, err := types.NewACIdentifier(a.Name)
 	if err != nil {

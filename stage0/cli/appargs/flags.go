@@ -104,7 +104,6 @@ func newFlags(opts Options) map[string]flag {
 func refused() map[string]string {
 	return map[string]string{
 		"interactive":     "use raket enter in a running pod",
-		"mds-register":    "there is no metadata service",
 		"no-store":        "every image goes through the store; use --pull-policy=update to fetch anew",
 		"private-users":   "pods share the host's user namespace",
 		"user-annotation": "use --annotation",

@@ -216,7 +216,7 @@ func TestParseRefuses(t *testing.T) {
 		"a host name with a space":             {[]string{"--hosts-entry=10.0.0.1=a b", "a"}, `bad value "10.0.0.1=a b" for --hosts-entry: a name has a space or "#" in it`},
 		"a pod manifest and an image":          {[]string{"--pod-manifest=x", "a"}, "--pod-manifest excludes an image: the manifest says it"},
 		"a pod manifest and a volume":          {[]string{"--pod-manifest=x", "--volume=v,kind=empty"}, "--pod-manifest excludes --volume: the manifest says it"},
-		"a flag that is known and not there":   {[]string{"--mds-register", "a"}, "--mds-register is not supported: there is no metadata service"},
+		"a flag that is known and not there":   {[]string{"--no-store", "a"}, "--no-store is not supported: every image goes through the store; use --pull-policy=update to fetch anew"},
 		"a stream that nobody can attach to":   {[]string{"a", "--stdout=stream"}, `bad value "stream" for --stdout: is not supported, only "log" is`},
 		"a word where true or false should be": {[]string{"--quiet=perhaps", "a"}, `bad value "perhaps" for --quiet: must be true or false`},
 	} {

@@ -19,6 +19,8 @@ func podFlags() []flag {
 			pod: func(p *Pod, v string) error { return setBool(&p.InheritEnv, v) }},
 		{Flag: Flag{Name: "log", Arg: "WHERE", Words: logTargets(), Usage: "where the apps' output goes: auto, journal, file, console or none"},
 			pod: func(p *Pod, v string) error { return oneOf(logTargets(), &p.Log, v) }},
+		{Flag: Flag{Name: "mds-register", Usage: "serve the pod's metadata to its apps at AC_METADATA_URL; the default of pods that have an ACI or come from a pod manifest, =false leaves it out"}, bare: "true",
+			pod: func(p *Pod, v string) error { p.Metadata = new(bool); return setBool(p.Metadata, v) }},
 		{Flag: Flag{Name: "mount", Arg: "volume=NAME,target=PATH", Usage: "mount a volume in every app; after an image, in the app"},
 			pod: func(p *Pod, v string) error { return appendParsed(&p.Mounts, podmanifest.ParseMount, v) }},
 		{Flag: Flag{Name: "no-overlay", Usage: "copy the images' files in place of stacking them"}, bare: "true",

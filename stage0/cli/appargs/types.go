@@ -37,6 +37,9 @@ type Pod struct {
 	Quiet bool
 	// Limits bound all apps together; those of one app are in its Override.
 	Limits appspec.Limits
+	// Metadata asks for the metadata service, or for none; nil leaves that to the
+	// images.
+	Metadata *bool
 	// UUIDFile is the path to which the pod's UUID is written.
 	UUIDFile string
 	Run      RunOptions

@@ -76,6 +76,9 @@ func newEntry(c stageabi.Command) (*entry, error) {
 	if e.spec, err = approot.ReadSpec(".", c.App); err != nil {
 		return nil, err
 	}
+	if err := addMetadataURL(e.sandbox, e.spec); err != nil {
+		return nil, err
+	}
 	main, err := mainPID(c.App)
 	if err != nil {
 		return nil, err

@@ -50,6 +50,9 @@ func (p *pod) makeRoot() error {
 	if err := p.mountHost(); err != nil {
 		return err
 	}
+	if err := p.mountMetadata(); err != nil {
+		return err
+	}
 	if err := p.mountGroups(); err != nil {
 		return err
 	}
@@ -79,7 +82,7 @@ func (p *pod) writeRoot() error {
 }
 
 func (p *pod) writeUnits() error {
-	in := unitgen.Pod{ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths, Sockets: p.sandbox.Sockets, Resources: p.limits.pod}
+	in := unitgen.Pod{ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths, Sockets: p.sandbox.Sockets, Resources: p.limits.pod, Metadata: p.metadata()}
 	for i, a := range p.sandbox.Apps {
 		app := unitgen.App{Name: a.Name, Image: a.Image, Spec: p.specs[i]}
 		if len(p.limits.groups) > 0 {

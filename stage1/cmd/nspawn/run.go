@@ -137,6 +137,9 @@ func load(uuid string, mode stageabi.LogMode) (*pod, error) {
 		if err != nil {
 			return nil, fmt.Errorf("app %s: %w", a.Name, err)
 		}
+		if err := addMetadataURL(p.sandbox, spec); err != nil {
+			return nil, err
+		}
 		p.specs = append(p.specs, spec)
 	}
 	p.log = unitgen.Log{Mode: mode}
