@@ -58,6 +58,13 @@ func AppAnnotations(m *Manifest, app string, config []byte) ([]byte, error) {
 	return json.Marshal(notes)
 }
 
+// CanName reports whether a manifest can have an annotation of this name. Those of
+// systemd's directives, for one, it cannot.
+func CanName(name string) bool {
+	_, err := types.NewACIdentifier(name)
+	return err == nil
+}
+
 // ImageID returns the ID of an app's image as the manifest has it.
 func ImageID(m *Manifest, app string) string {
 	if ra := m.Apps.Get(types.ACName(app)); ra != nil {

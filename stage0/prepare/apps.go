@@ -100,6 +100,12 @@ func appConfig(name string, arg appargs.App, img image.Image, all []podmanifest.
 		Mounts:         append(append([]podmanifest.MountFlag{}, all...), arg.Mounts...),
 		ReadonlyRootfs: arg.Override.ReadonlyRootfs != nil && *arg.Override.ReadonlyRootfs,
 	}
+	c.Annotations = map[string]string{}
+	for name, value := range arg.Override.Annotations {
+		if podmanifest.CanName(name) {
+			c.Annotations[name] = value
+		}
+	}
 	if img.OS != "" {
 		c.Labels["os"] = img.OS
 	}
