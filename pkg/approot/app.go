@@ -28,6 +28,7 @@ func ForApp(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spec) 
 			Target:    m.Destination,
 			ReadOnly:  slices.Contains(m.Options, "ro"),
 			Recursive: slices.Contains(m.Options, "rbind"),
+			IDMap:     stageabi.IDMapped(m.Options),
 		}
 		switch {
 		case b.Source == stageabi.RootfsDir+b.Target:

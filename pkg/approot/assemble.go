@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/pkg/idmap"
 )
 
 // Root is the root file system of an app.
@@ -21,6 +23,12 @@ type Root struct {
 	Work   string
 	Binds  []Bind
 	Files  []File
+	// IDs has layers, the root of no layers, and binds that ask for it seen under the
+	// pod's own IDs; nil for the host's. The layers' directories are seen so by the whole
+	// mount namespace from then on, which has to be the pod's (see Isolate).
+	IDs *idmap.Map
+	// common is a layer that is under the pod's IDs by itself.
+	common string
 }
 
 // Bind is a file or directory of the host's in the root.
@@ -35,6 +43,7 @@ type Bind struct {
 	// always does.
 	Devices   bool
 	Recursive bool // with what is mounted below Source
+	IDMap     bool // seen under the pod's own IDs
 }
 
 // File is a file that is put into the root, in place of what the image has
@@ -68,12 +77,12 @@ func (r Root) Mount() (err error) {
 	}
 	defer func() { err = errors.Join(err, unix.Close(root)) }()
 	for _, f := range r.Files {
-		if err := writeFile(root, f); err != nil {
+		if err := r.IDs.As(func() error { return writeFile(root, f) }); err != nil {
 			return fmt.Errorf("write %s in the app's root: %w", f.Path, err)
 		}
 	}
 	for _, b := range r.Binds {
-		if err := b.mount(root); err != nil {
+		if err := b.mount(root, r.IDs); err != nil {
 			return fmt.Errorf("mount %s on %s in the app's root: %w", b.Source, b.Target, err)
 		}
 	}
@@ -82,11 +91,10 @@ func (r Root) Mount() (err error) {
 
 func (r Root) mountBase() error {
 	if len(r.Lowers) == 0 {
-		if err := unix.Mount(r.Target, r.Target, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-			return err
-		}
-		// An app that may make device nodes must not be able to use them.
-		return unix.MountSetattr(unix.AT_FDCWD, r.Target, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_NODEV})
+		return r.mountPlain()
+	}
+	if err := r.mapLayers(); err != nil {
+		return err
 	}
 	// Paths are long, many, and may hold what separates them: descriptors are
 	// none of these. mount(2) takes one page of options; and each program that
@@ -113,7 +121,13 @@ func (r Root) mountBase() error {
 	if opts.Len() >= os.Getpagesize() {
 		return fmt.Errorf("too many layers (%d)", len(r.Lowers))
 	}
-	if err := unix.Mount("overlay", r.Target, "overlay", unix.MS_NODEV, opts.String()); err != nil {
+	// Whoever mounts an overlay makes its files of work: on a map that has no root of the
+	// host's it would come out read-only.
+	err := r.IDs.As(func() error { return unix.Mount("overlay", r.Target, "overlay", unix.MS_NODEV, opts.String()) })
+	if err != nil {
+		if r.IDs != nil && errors.Is(err, unix.EINVAL) {
+			return fmt.Errorf("mount an overlay of layers under the pod's user IDs (Linux 5.19 and later can; --no-overlay copies instead): %w", err)
+		}
 		return fmt.Errorf("mount an overlay (does the file system of %s support it? --no-overlay copies instead): %w", r.Upper, err)
 	}
 	return nil
@@ -122,7 +136,7 @@ func (r Root) mountBase() error {
 // mount attaches a copy of the source's mount. The copy is finished before it is
 // attached, and the target is resolved once: other processes may be at work in
 // the volumes that lead to it.
-func (b Bind) mount(root int) (err error) {
+func (b Bind) mount(root int, ids *idmap.Map) (err error) {
 	dir := true
 	if !b.Self {
 		var st unix.Stat_t
@@ -131,7 +145,11 @@ func (b Bind) mount(root int) (err error) {
 		}
 		dir = st.Mode&unix.S_IFMT == unix.S_IFDIR
 	}
-	target, err := makeTarget(root, b.Target, dir)
+	target := -1
+	err = ids.As(func() (err error) {
+		target, err = makeTarget(root, b.Target, dir)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -139,7 +157,7 @@ func (b Bind) mount(root int) (err error) {
 	if err := checkTarget(root, target, dir); err != nil {
 		return err
 	}
-	tree, err := b.copyMount(target, dir)
+	tree, err := b.copyMount(target, dir, ids)
 	if err != nil {
 		return err
 	}
@@ -148,7 +166,7 @@ func (b Bind) mount(root int) (err error) {
 }
 
 // copyMount returns a detached mount of the source or, of Self, of the target.
-func (b Bind) copyMount(target int, dir bool) (tree int, err error) {
+func (b Bind) copyMount(target int, dir bool, ids *idmap.Map) (tree int, err error) {
 	var flags uint = unix.OPEN_TREE_CLONE | unix.OPEN_TREE_CLOEXEC
 	if b.Recursive {
 		flags |= unix.AT_RECURSIVE
@@ -165,10 +183,16 @@ func (b Bind) copyMount(target int, dir bool) (tree int, err error) {
 	if dir && !b.Devices {
 		attr.Attr_set |= unix.MOUNT_ATTR_NODEV
 	}
+	if b.IDMap && !b.Self && !ids.Shows(b.Source) {
+		ids.Attr(&attr)
+	}
 	if err != nil || attr.Attr_set == 0 {
 		return tree, err
 	}
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH|flags&unix.AT_RECURSIVE, &attr); err != nil {
+		if attr.Attr_set&unix.MOUNT_ATTR_IDMAP != 0 {
+			err = idmap.Explain(b.Source, err)
+		}
 		return -1, errors.Join(err, unix.Close(tree))
 	}
 	return tree, nil

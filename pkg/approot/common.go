@@ -6,12 +6,18 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/raket/raket/pkg/idmap"
 )
 
 // WriteCommon makes, in the new directory dir, a layer for all apps of a pod: the
 // files that ForApp puts into each root, and the mount points that every root
-// needs. One layer costs less than files in each root.
-func WriteCommon(dir string, files []File) error {
+// needs. One layer costs less than files in each root. They are owned by the pod's root.
+func WriteCommon(dir string, files []File, ids *idmap.Map) error {
+	return ids.As(func() error { return writeCommon(dir, files) })
+}
+
+func writeCommon(dir string, files []File) error {
 	for _, d := range [...]string{"", "dev", "etc", "proc", "sys"} {
 		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
 			return err
@@ -42,12 +48,16 @@ func (r *Root) UseCommon(dir string) error {
 			return err
 		}
 		sys, ok := st.Sys().(*syscall.Stat_t)
-		if !ok || st.Mode() != fs.ModeDir|0o755 || sys.Uid != 0 || sys.Gid != 0 {
+		var root uint32
+		if r.IDs.Shows(lower) {
+			root = r.IDs.Host(0)
+		}
+		if !ok || st.Mode() != fs.ModeDir|0o755 || sys.Uid != root || sys.Gid != root {
 			return nil
 		}
 		break
 	}
 	r.Lowers = append([]string{dir}, r.Lowers...)
-	r.Files = nil
+	r.Files, r.common = nil, dir
 	return nil
 }

@@ -25,6 +25,9 @@ func OpenView(path string) (View, error) {
 	return View{fd}, nil
 }
 
+// NewView takes over a descriptor of an app's root.
+func NewView(fd int) View { return View{fd} }
+
 // Fd is the view's descriptor, of its directory.
 func (v View) Fd() int { return v.fd }
 

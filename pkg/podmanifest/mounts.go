@@ -29,6 +29,7 @@ type Mount struct {
 	Target    string // absolute, clean path in the app's root
 	ReadOnly  bool
 	Recursive bool // of KindHost: with what is mounted below Source
+	IDMap     bool // of KindHost: its files are seen under the pod's own IDs
 
 	// Of KindEmpty: the directory's permissions (octal 0 to 07777) and owner.
 	Mode     uint32
@@ -62,6 +63,10 @@ func Mounts(m *Manifest, app string, points []appspec.MountPoint) ([]Mount, erro
 		readOnly[path.Clean(p.Path)] = p.ReadOnly
 	}
 	var mounts []Mount
+	mapped, err := idMapped(m)
+	if err != nil {
+		return nil, err
+	}
 	taken := map[string]bool{}
 	add := func(v Volume, target string, implicit bool) error {
 		target = path.Clean(target)
@@ -75,6 +80,7 @@ func Mounts(m *Manifest, app string, points []appspec.MountPoint) ([]Mount, erro
 		}
 		mnt.ReadOnly = mnt.ReadOnly || readOnly[target]
 		mnt.Implicit = implicit
+		mnt.IDMap = mnt.Kind == KindHost && slices.Contains(mapped, mnt.Volume)
 		mounts = append(mounts, mnt)
 		return nil
 	}

@@ -28,6 +28,8 @@ type Sandbox struct {
 	// Sockets are those that apps are handed; decided at the start. The inherited
 	// ones come first, in the order of their descriptors.
 	Sockets []Socket `json:"sockets,omitempty"`
+	// Users is the pod's user namespace; nil for the host's.
+	Users *Users `json:"users,omitempty"`
 	// Insecure has protections of the pod that the user has left out.
 	Insecure Insecure `json:"insecure,omitzero"`
 	// Metadata, if there, is the metadata service that apps find at AC_METADATA_URL.

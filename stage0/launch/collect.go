@@ -9,6 +9,7 @@ import (
 
 	"github.com/raket/raket/pkg/pod"
 	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/pkg/uidrange"
 	"github.com/raket/raket/stage0/flavour"
 )
 
@@ -119,6 +120,11 @@ func Remove(ctx context.Context, p *pod.Pod) error {
 // remove deletes a locked pod, and what it left elsewhere.
 func remove(ctx context.Context, p *pod.Pod) error {
 	s, err := p.Sandbox()
+	if err == nil && s.Users != nil {
+		if err := (uidrange.Host{}).Forget(uidrange.Range{Base: s.Users.Base, Count: s.Users.Count}); err != nil {
+			return err
+		}
+	}
 	if err == nil && !p.Started().IsZero() && s.Stage1.Entrypoints[stageabi.GC] != "" {
 		if _, err := capture(ctx, p, stageabi.GC, string(p.UUID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

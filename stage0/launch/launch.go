@@ -58,7 +58,12 @@ func Run(ctx context.Context, p *pod.Pod, o Options) (err error) {
 			return err
 		}
 	}
-	if o.Change != nil || len(s.Sockets) > 0 {
+	held, err := takeUsers(ctx, &s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.Close()) }()
+	if o.Change != nil || len(s.Sockets) > 0 || s.Users != nil {
 		if err := prepare.WriteSandbox(p.Dir(), s); err != nil {
 			return err
 		}
@@ -89,6 +94,9 @@ func Run(ctx context.Context, p *pod.Pod, o Options) (err error) {
 		return err
 	}
 	if err := podsocket.SetInheritable(true); err != nil {
+		return err
+	}
+	if err := held.Inherit(); err != nil {
 		return err
 	}
 	env := append(environ(s.Stage1, o.Debug), stageabi.EnvLockFD+"="+strconv.Itoa(fd))

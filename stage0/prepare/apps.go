@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -55,6 +56,12 @@ func (r Request) apps(ctx context.Context) ([]app, *podmanifest.Manifest, error)
 			c.Annotations = map[string]string{}
 		}
 		c.Annotations[kv.Key] = kv.Value
+	}
+	if len(r.Pod.IDMapped) > 0 {
+		if c.Annotations == nil {
+			c.Annotations = map[string]string{}
+		}
+		c.Annotations[podmanifest.AnnotationIDMap] = strings.Join(r.Pod.IDMapped, ",")
 	}
 	seen := map[string]string{}
 	for _, arg := range r.Pod.Apps {

@@ -19,6 +19,7 @@ import (
 	"github.com/raket/raket/pkg/pod"
 	"github.com/raket/raket/pkg/podmanifest"
 	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/pkg/uidrange"
 	"github.com/raket/raket/stage0/cli/appargs"
 )
 
@@ -166,6 +167,9 @@ func (r Request) sandbox(uuid pod.UUID) stageabi.Sandbox {
 		Log:        stageabi.LogMode(r.Pod.Log),
 		Stage1:     r.Stage1,
 		Insecure:   stageabi.Insecure{Paths: r.Loose.Paths, Seccomp: r.Loose.Seccomp},
+	}
+	if w := r.Pod.Users; w != (uidrange.Wish{}) {
+		s.Users = &stageabi.Users{Pick: w.Pick, Base: w.Range.Base, Count: w.Range.Count}
 	}
 	if r.Stage1.Network != "" {
 		s.Network.Mode = r.Stage1.Network

@@ -63,6 +63,9 @@ func (r Request) spec(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (*apps
 	if errors.Is(err, appspec.ErrNoCommand) {
 		return nil, fmt.Errorf("%w: say what to execute with --exec", err)
 	}
+	if err == nil {
+		err = r.checkUser(spec)
+	}
 	return spec, err
 }
 
@@ -140,6 +143,11 @@ func (r Request) addMount(p *pod.Pod, a *app, spec *appspec.Spec, m podmanifest.
 	if m.ReadOnly {
 		om.Options = append(om.Options, "ro")
 	}
+	option, err := r.idMap(m, om)
+	if err != nil {
+		return err
+	}
+	om.Options = append(om.Options, option...)
 	spec.Mounts = append(spec.Mounts, om)
 	return nil
 }

@@ -2,6 +2,7 @@ package nspawn
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/raket/raket/pkg/stageabi"
@@ -24,6 +25,8 @@ type Config struct {
 	UUID     string
 	Hostname string
 	Network  stageabi.Network
+	// Users are the pod's user namespace; nil for the host's.
+	Users *stageabi.Users
 	// Namespace is the path of the pod's network namespace, where it is made.
 	Namespace    string
 	Capabilities []string // that apps have beyond nspawn's own default
@@ -64,8 +67,17 @@ func Argv(c Config) []string {
 	case c.Network.Mode == stageabi.NetNone:
 		argv = append(argv, "--private-network")
 	}
+	if u := c.Users; u != nil {
+		// The files are mapped already.
+		argv = append(argv, fmt.Sprintf("--private-users=%d:%d", u.Base, u.Count), "--private-users-ownership=off")
+	}
 	for _, cap := range slices.Sorted(slices.Values(c.Capabilities)) {
 		argv = append(argv, "--capability="+cap)
+	}
+	if c.JournalDir != "" && c.Users != nil {
+		// nspawn would make the directory above the sockets the host's root's, and the pod's
+		// systemd could not write to it.
+		argv = append(argv, "--tmpfs=/run/systemd:mode=755")
 	}
 	if c.JournalDir != "" {
 		argv = append(argv, "--bind-ro="+c.JournalDir+":/run/systemd/journal")

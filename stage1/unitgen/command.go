@@ -55,6 +55,9 @@ func newCommand(p Pod, a App, set map[string]bool) command {
 		if p.OpenPaths {
 			args = append(args, "-o")
 		}
+		if p.OwnUsers {
+			args = append(args, "-U")
+		}
 		if set["Type"] || set["NotifyAccess"] || set["WatchdogSec"] || set["FileDescriptorStoreMax"] {
 			args = append(args, "-n")
 		}

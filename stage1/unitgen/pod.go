@@ -23,6 +23,8 @@ type Pod struct {
 	ExitPolicy stageabi.ExitPolicy
 	Log        Log
 	Apps       []App
+	// OwnUsers: the pod has a user namespace.
+	OwnUsers bool
 	// Sockets are those that apps are handed, the inherited ones first.
 	Sockets []stageabi.Socket
 	// OpenPaths leaves the kernel's files in /proc and /sys as the kernel has them.

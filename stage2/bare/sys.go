@@ -116,6 +116,30 @@ func OpenTree(path Str) (fd int, errno syscall.Errno) {
 	return int(r), errno
 }
 
+// OpenTrees is OpenTree with what is mounted below.
+func OpenTrees(path Str) (fd int, errno syscall.Errno) {
+	r, errno := call(unix.SYS_OPEN_TREE, here, ptr(path.Ptr()), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+	return int(r), errno
+}
+
+// mountAttr is struct mount_attr (mount_setattr(2)).
+type mountAttr struct{ set, clear, propagation, userns uint64 }
+
+// ReadOnly makes a mount read-only that is at a place.
+func ReadOnly(path Str) syscall.Errno {
+	attr := mountAttr{set: unix.MOUNT_ATTR_RDONLY}
+	_, errno := call6(unix.SYS_MOUNT_SETATTR, here, ptr(path.Ptr()), 0, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0)
+	return errno
+}
+
+// ReadOnlyTrees makes detached mounts read-only.
+func ReadOnlyTrees(tree int) syscall.Errno {
+	none := Str("\x00")
+	attr := mountAttr{set: unix.MOUNT_ATTR_RDONLY}
+	_, errno := call6(unix.SYS_MOUNT_SETATTR, uintptr(tree), ptr(none.Ptr()), unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0)
+	return errno
+}
+
 // MoveMount is move_mount(2) of a detached mount.
 func MoveMount(tree int, target Str) syscall.Errno {
 	none := Str("\x00")

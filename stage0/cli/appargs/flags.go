@@ -105,7 +105,6 @@ func refused() map[string]string {
 	return map[string]string{
 		"interactive":     "use raket enter in a running pod",
 		"no-store":        "every image goes through the store; use --pull-policy=update to fetch anew",
-		"private-users":   "pods share the host's user namespace",
 		"user-annotation": "use --annotation",
 		"user-label":      "use --annotation",
 	}

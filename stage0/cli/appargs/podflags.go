@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/raket/raket/pkg/podmanifest"
+	"github.com/raket/raket/pkg/uidrange"
 )
 
 // podFlags are those that mean the pod, or all apps.
@@ -27,6 +28,8 @@ func podFlags() []flag {
 			pod: func(p *Pod, v string) error { return setBool(&p.NoOverlay, v) }},
 		{Flag: Flag{Name: "pod-manifest", Arg: "FILE", Files: true, Usage: "take apps, volumes and annotations from an appc pod manifest"},
 			pod: func(p *Pod, v string) error { return setPath(&p.Manifest, v) }},
+		{Flag: Flag{Name: "private-users", Arg: "RANGE", Words: []string{"no", "pick"}, Usage: "give the pod user IDs of its own, so that its root is nobody on the host: pick, a free range; BASE[:COUNT], this one; no"}, bare: "pick",
+			pod: func(p *Pod, v string) error { return parseInto(&p.Users, uidrange.Parse, v) }},
 		{Flag: Flag{Name: "pull-policy", Arg: "POLICY", Words: pullPolicies(), Usage: "when to fetch: new, if the store lacks the image; never; update, always"},
 			pod: func(p *Pod, v string) error { return oneOf(pullPolicies(), &p.PullPolicy, v) }},
 		{Flag: Flag{Name: "quiet", Usage: "print no progress"}, bare: "true",
@@ -54,8 +57,8 @@ func podFlags() []flag {
 			pod: setStoreOnly},
 		{Flag: Flag{Name: "uuid-file-save", Arg: "FILE", Files: true, Usage: "write the pod's UUID to a file"},
 			pod: func(p *Pod, v string) error { return setPath(&p.UUIDFile, v) }},
-		{Flag: Flag{Name: "volume", Arg: "NAME,kind=host|empty,…", Usage: "define a volume: kind=host,source=PATH[,readOnly=BOOL][,recursive=BOOL] or kind=empty[,mode=MODE][,uid=N][,gid=N]"},
-			pod: func(p *Pod, v string) error { return appendParsed(&p.Volumes, parseVolume, v) }},
+		{Flag: Flag{Name: "volume", Arg: "NAME,kind=host|empty,…", Usage: "define a volume: kind=host,source=PATH[,readOnly=BOOL][,recursive=BOOL][,idmap=BOOL] or kind=empty[,mode=MODE][,uid=N][,gid=N]"},
+			pod: addVolume},
 	}
 }
 
@@ -98,12 +101,20 @@ func checkIPC(_ *RunOptions, v string) error {
 	return nil
 }
 
-func parseVolume(v string) (podmanifest.Volume, error) {
-	vol, err := podmanifest.ParseVolume(v)
+func addVolume(p *Pod, v string) error {
+	rest, idmap, err := podmanifest.CutIDMap(v)
 	if err != nil {
-		return podmanifest.Volume{}, err
+		return err
 	}
-	return *vol, nil
+	vol, err := podmanifest.ParseVolume(rest)
+	if err != nil {
+		return err
+	}
+	p.Volumes = append(p.Volumes, *vol)
+	if idmap {
+		p.IDMapped = append(p.IDMapped, vol.Name.String())
+	}
+	return nil
 }
 
 func setStoreOnly(p *Pod, v string) error {

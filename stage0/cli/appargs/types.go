@@ -4,6 +4,7 @@ import (
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/podmanifest"
 	"github.com/raket/raket/pkg/podport"
+	"github.com/raket/raket/pkg/uidrange"
 )
 
 // Pod is a parsed command line. Zero values mean that nothing was said.
@@ -14,6 +15,8 @@ type Pod struct {
 	// Manifest is the path of a pod manifest (appc PodManifest JSON).
 	Manifest string
 	Volumes  []podmanifest.Volume
+	// IDMapped are the names of volumes whose files are seen under the pod's own IDs.
+	IDMapped []string
 	// Mounts are for all apps; those of one app are in App.Mounts.
 	Mounts      []podmanifest.MountFlag
 	Annotations []KeyValue
@@ -30,6 +33,8 @@ type Pod struct {
 	PullPolicy string
 	// NoOverlay asks for copies in place of an overlay.
 	NoOverlay bool
+	// Users are the user IDs that the pod asks for.
+	Users uidrange.Wish
 	// ExitPolicy is "", "all-ended", "any-failed" or "none".
 	ExitPolicy string
 	// Log is "", "auto", "journal", "file", "console" or "none".

@@ -55,6 +55,14 @@ func appendParsed[T any](into *[]T, parse func(string) (T, error), v string) err
 	return err
 }
 
+func parseInto[T any](into *T, parse func(string) (T, error), v string) error {
+	t, err := parse(v)
+	if err == nil {
+		*into = t
+	}
+	return err
+}
+
 func appendWords(into *[]string, v string) error {
 	for word := range strings.SplitSeq(v, ",") {
 		if err := appendParsed(into, parseWord, word); err != nil {

@@ -32,15 +32,15 @@ func (p place) status(key string) (string, error) {
 	return "", fmt.Errorf("%s/status has no %s", p.dir, key)
 }
 
-// sameUserNamespace fails for a process in another user namespace than this one: no
-// program with several threads, as this and join are, can enter it.
-func (p place) sameUserNamespace() error {
-	own, err1 := os.Readlink("/proc/self/ns/user")
+// sameUserNamespace fails for a process in another user namespace than the pod's: what
+// systemd makes for PrivateUsers= belongs to the app.
+func (p place) sameUserNamespace(pod place) error {
+	one, err1 := os.Readlink(filepath.Join(pod.dir, "ns/user"))
 	other, err2 := os.Readlink(filepath.Join(p.dir, "ns/user"))
 	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
-	if own != other {
+	if one != other {
 		return errors.New("it has a user namespace of its own (PrivateUsers=), which a command cannot join")
 	}
 	return nil

@@ -100,7 +100,7 @@ func newEntry(c stageabi.Command) (*entry, error) {
 // there is none.
 func mainPID(app string) (int, error) {
 	var out strings.Builder
-	code, err := inPod(queryName, []string{app}, &out)
+	code, err := inPod(queryName, []string{queryMain, app}, &out)
 	if err == nil && code != 0 {
 		err = errors.New("the pod's systemd did not answer")
 	}
@@ -190,7 +190,7 @@ func (e *entry) resolve() (appspec.User, error) {
 	if err != nil {
 		return appspec.User{}, err
 	}
-	q := appspec.UserRequest{User: e.User, Group: e.Group, Owner: r.Owner}
+	q := appspec.UserRequest{User: e.User, Group: e.Group, Owner: e.owner(r.Owner)}
 	if e.User == "" && !e.Privileged {
 		q.User = id(e.spec.Process.User.UID)
 	}
@@ -226,17 +226,21 @@ func (e *entry) groups(from place) ([]string, error) {
 }
 
 func (e *entry) namespaces(from place) ([]string, error) {
-	if err := from.sameUserNamespace(); err != nil {
+	if err := from.sameUserNamespace(e.pod); err != nil {
 		return nil, fmt.Errorf("app %s: %w", e.App, err)
 	}
+	kinds := [][2]string{{"-N", "cgroup"}, {"-N", "ipc"}, {"-N", "uts"}, {"-N", "net"}, {"-N", "mnt"}} // the mount namespace last
+	if e.sandbox.Users != nil {
+		// The network may be one of the host's, which nobody can join from the pod's users.
+		kinds = [][2]string{{"-U", "user"}, {"-E", "net"}, {"-N", "cgroup"}, {"-N", "ipc"}, {"-N", "uts"}, {"-N", "mnt"}}
+	}
 	var options []string
-	// The mount namespace last.
-	for _, name := range [...]string{"cgroup", "ipc", "uts", "net", "mnt"} {
-		f, err := os.Open(filepath.Join(from.dir, "ns", name))
+	for _, kind := range kinds {
+		f, err := os.Open(filepath.Join(from.dir, "ns", kind[1]))
 		if err != nil {
 			return nil, err
 		}
-		options = append(options, "-N", e.pass(f))
+		options = append(options, kind[0], e.pass(f))
 	}
 	return options, nil
 }
@@ -335,7 +339,7 @@ func (e *entry) streams(cmd *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	if err := pair.SetOwner(e.uid); err != nil {
+	if err := pair.SetOwner(e.uid + e.sandbox.Users.First()); err != nil {
 		return err
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = pair.Slave, pair.Slave, pair.Slave

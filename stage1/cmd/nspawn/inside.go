@@ -68,6 +68,11 @@ func inPod(name string, args []string, stdout io.Writer) (int, error) {
 	if err := unix.Setns(ns, unix.CLONE_NEWPID); err != nil {
 		return 0, fmt.Errorf("join the pod's PID namespace: %w", err)
 	}
+	if own, err := ownUsers(pid); err != nil {
+		return 0, err
+	} else if own {
+		return asPodRoot(pid, append([]string{name}, args...), nil, stdout, nil)
+	}
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = append([]string{name}, args...)
 	cmd.Env = append(os.Environ(), envLeader+"="+strconv.Itoa(pid))
@@ -94,6 +99,12 @@ func join() error {
 	var fds []int
 	// The mount namespace last: the host's /proc goes with it.
 	for _, ns := range [...]string{"cgroup", "ipc", "uts", "net", "mnt"} {
+		// The network may be the host's, which no user namespace but that may join.
+		if same, err := sameNamespace(ns, "/proc/"+pid); err != nil {
+			return err
+		} else if same {
+			continue
+		}
 		fd, err := unix.Open(filepath.Join("/proc", pid, "ns", ns), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return err
@@ -109,13 +120,18 @@ func join() error {
 	return nil
 }
 
-// query prints what the pod's systemd says of the apps or, of the one that is named,
-// its main process's ID; it runs in the pod.
+// What query is asked.
+const (
+	queryState = "state" // of the apps that are named; prints stageabi.Live
+	queryMain  = "main"  // process of the app that is named; prints its ID
+)
+
+// query prints what the pod's systemd says of apps; it runs in the pod.
 func query(ctx context.Context, args []string, stdout io.Writer) error {
-	s, err := stageabi.ReadSandbox(".")
-	if err != nil {
-		return err
+	if len(args) == 0 {
+		return errors.New("query: nothing asked")
 	}
+	what, apps := args[0], args[1:]
 	if err := join(); err != nil {
 		return err
 	}
@@ -124,8 +140,8 @@ func query(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	defer m.Close()
-	if len(args) == 1 {
-		u, err := m.Service(ctx, args[0]+".service")
+	if what == queryMain && len(apps) == 1 {
+		u, err := m.Service(ctx, apps[0]+".service")
 		if err == nil {
 			_, err = fmt.Fprintln(stdout, u.MainPID)
 		}
@@ -137,12 +153,12 @@ func query(ctx context.Context, args []string, stdout io.Writer) error {
 		return err
 	}
 	live.Ready = state == "active"
-	for _, a := range s.Apps {
-		u, err := m.Service(ctx, a.Name+".service")
+	for _, a := range apps {
+		u, err := m.Service(ctx, a+".service")
 		if err != nil {
 			return err
 		}
-		live.Apps[a.Name] = liveApp(u)
+		live.Apps[a] = liveApp(u)
 	}
 	return json.NewEncoder(stdout).Encode(live)
 }
@@ -177,7 +193,15 @@ func status(ctx context.Context, args []string, stdout io.Writer) error {
 			return err
 		}
 	}
-	code, err := inPod(queryName, nil, stdout)
+	s, err := stageabi.ReadSandbox(".")
+	if err != nil {
+		return err
+	}
+	ask := []string{queryState}
+	for _, a := range s.Apps {
+		ask = append(ask, a.Name)
+	}
+	code, err := inPod(queryName, ask, stdout)
 	if err == nil && code != 0 {
 		err = errors.New("the pod's systemd did not answer")
 	}

@@ -126,7 +126,7 @@ func (p *pod) makeGroups() error {
 				// The app's own user, where systemd enters its root, has to enter the
 				// group; the helper's root has no rights over files of others.
 				tasks := filepath.Join(dir, "tasks")
-				err = errors.Join(os.Chown(tasks, int(p.specs[i].Process.User.UID), 0), os.Chmod(tasks, 0o664))
+				err = errors.Join(p.chown(tasks, p.specs[i].Process.User.UID, 0), os.Chmod(tasks, 0o664))
 			}
 			if err != nil {
 				return fmt.Errorf("limit app %s: %w", a.Name, err)

@@ -23,7 +23,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case stageabi.Enter:
 		code, err = enter(args[1:])
 	case stageabi.Copy:
-		err = copyFiles(ctx, args[1:], stdin, stdout, stderr)
+		code, err = copyFiles(ctx, args[1:], stdin, stdout, stderr)
 	case stageabi.Stop:
 		err = stop(args[1:])
 	case stageabi.Status:
@@ -34,6 +34,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		err = sweep(ctx, args[1:])
 	case queryName:
 		err = query(ctx, args[1:], stdout)
+	case copyName:
+		err = copyHere(ctx, args[1:], stdin, stdout, stderr)
 	case relayName:
 		err = relay(stdin, stdout)
 	default:

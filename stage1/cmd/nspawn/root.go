@@ -41,10 +41,16 @@ func (p *pod) makeRoot() error {
 	if err := hideHostRun(); err != nil {
 		return err
 	}
+	if err := p.openUsers(); err != nil {
+		return err
+	}
 	if err := unix.Mount("raket", rootDir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755,size=64m"); err != nil {
 		return fmt.Errorf("mount the pod's root: %w", err)
 	}
 	if err := p.writeRoot(); err != nil {
+		return err
+	}
+	if err := p.ownRoot(); err != nil {
 		return err
 	}
 	if err := p.mountHost(); err != nil {
@@ -82,7 +88,7 @@ func (p *pod) writeRoot() error {
 }
 
 func (p *pod) writeUnits() error {
-	in := unitgen.Pod{ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths, Sockets: p.sandbox.Sockets, Resources: p.limits.pod, Metadata: p.metadata()}
+	in := unitgen.Pod{OwnUsers: p.sandbox.Users != nil, ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths, Sockets: p.sandbox.Sockets, Resources: p.limits.pod, Metadata: p.metadata()}
 	for i, a := range p.sandbox.Apps {
 		app := unitgen.App{Name: a.Name, Image: a.Image, Spec: p.specs[i]}
 		if len(p.limits.groups) > 0 {
@@ -148,6 +154,9 @@ func (p *pod) mountHost() error {
 	}
 	switch p.log.Mode {
 	case stageabi.LogConsole:
+		if p.ids != nil {
+			break // see pipeStreams
+		}
 		binds = append(binds, bind{"/proc/" + strconv.Itoa(os.Getpid()) + "/fd", unitgen.StreamsPath, false})
 	case stageabi.LogFile:
 		binds = append(binds, bind{filepath.Join(p.dir, stageabi.LogsDir), unitgen.LogsPath, false})
@@ -163,11 +172,12 @@ func (p *pod) mountHost() error {
 // mountApps assembles the roots of the apps.
 func (p *pod) mountApps() error {
 	common := filepath.Join(p.dir, rootDir, commonPath)
-	if err := approot.WriteCommon(common, approot.Files(p.sandbox)); err != nil {
+	if err := approot.WriteCommon(common, approot.Files(p.sandbox), p.ids); err != nil {
 		return fmt.Errorf("make the layer of all apps: %w", err)
 	}
 	for i, a := range p.sandbox.Apps {
 		r := approot.ForApp(p.dir, p.sandbox, a, p.specs[i])
+		r.IDs = p.ids
 		target := filepath.Join(unitgen.AppsPath, a.Name, stageabi.RootfsDir)
 		err := os.MkdirAll(filepath.Join(rootDir, target), 0o755)
 		if err == nil && len(r.Lowers) == 0 {

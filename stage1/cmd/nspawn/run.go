@@ -15,6 +15,7 @@ import (
 	"github.com/raket/raket/pkg/approot"
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/cgroup"
+	"github.com/raket/raket/pkg/idmap"
 	"github.com/raket/raket/pkg/journalstream"
 	"github.com/raket/raket/pkg/podsocket"
 	"github.com/raket/raket/pkg/stageabi"
@@ -84,7 +85,11 @@ func (p *pod) become(path string, joined *network.Joined) error {
 	if err := os.WriteFile(stageabi.PIDFile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
 		return err
 	}
-	if err := shareStreams(p.log); err != nil {
+	share := shareStreams
+	if p.ids != nil {
+		share = p.pipeStreams
+	}
+	if err := share(p.log); err != nil {
 		return err
 	}
 	c := p.config()
@@ -118,6 +123,7 @@ type pod struct {
 	specs   []*appspec.Spec // in the order of sandbox.Apps
 	log     unitgen.Log
 	limits  limits
+	ids     *idmap.Map // nil where the pod's user IDs are the host's
 }
 
 func load(uuid string, mode stageabi.LogMode) (*pod, error) {
@@ -153,6 +159,7 @@ func (p *pod) config() nspawn.Config {
 		UUID:         p.sandbox.UUID,
 		Hostname:     p.sandbox.Hostname,
 		Network:      p.sandbox.Network,
+		Users:        p.sandbox.Users,
 		Capabilities: p.capabilities(),
 		Log:          p.log.Mode,
 		Init:         findInit(),

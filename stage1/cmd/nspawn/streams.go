@@ -6,6 +6,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -45,6 +49,60 @@ func shareStreams(l unitgen.Log) error {
 	return nil
 }
 
+// pipeStreams does the same for a pod with a user namespace, whose root may open no
+// descriptor of the host's root: named pipes take the place of all streams, one of both
+// where they are the same file.
+func (p *pod) pipeStreams(l unitgen.Log) error {
+	if l.Mode != stageabi.LogConsole {
+		return nil
+	}
+	var out, errs unix.Stat_t
+	same := unix.Fstat(1, &out) == nil && unix.Fstat(2, &errs) == nil && out.Dev == errs.Dev && out.Ino == errs.Ino
+	if same {
+		if err := setAppend(1); err != nil {
+			return err
+		}
+	}
+	dir := filepath.Join(rootDir, unitgen.StreamsPath)
+	for fd := 1; fd <= 2; fd++ {
+		path := filepath.Join(dir, strconv.Itoa(fd))
+		if fd == 2 && same {
+			return errors.Join(os.Link(filepath.Join(dir, "1"), path), unix.Dup2(1, 2))
+		}
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			continue // closed: there is nothing to write to
+		}
+		err := unix.Mkfifo(path, 0o600)
+		if err == nil {
+			err = p.chown(path, 0, 0)
+		}
+		if err == nil {
+			err = relayNamed(path, fd)
+		}
+		if err != nil {
+			return fmt.Errorf("share descriptor %d with the apps: %w", fd, err)
+		}
+	}
+	return nil
+}
+
+// relayNamed is relayStream with a pipe that has a name.
+func relayNamed(path string, fd int) error {
+	r, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0) // with nobody there to write
+	if err != nil {
+		return err
+	}
+	w, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		err = unix.SetNonblock(r, false)
+	}
+	if err != nil {
+		return errors.Join(err, unix.Close(r))
+	}
+	return relayFrom(os.NewFile(uintptr(r), path), os.NewFile(uintptr(w), path), fd)
+}
+
 func setAppend(fd int) error {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err != nil {
@@ -59,6 +117,12 @@ func relayStream(fd int) (err error) {
 	if err != nil {
 		return err
 	}
+	return relayFrom(r, w, fd)
+}
+
+// relayFrom puts w in the place of the descriptor, and has a child copy there from r what
+// comes.
+func relayFrom(r, w *os.File, fd int) error {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{relayName}
 	// A file made for the descriptor would close it when collected as garbage.
@@ -70,7 +134,9 @@ func relayStream(fd int) (err error) {
 	return errors.Join(unix.Dup2(int(w.Fd()), fd), w.Close(), r.Close(), cmd.Process.Release())
 }
 
+// relay ends with the last of those who write, whoever is told to end before.
 func relay(stdin io.Reader, stdout io.Writer) error {
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
 	_, err := io.Copy(stdout, stdin)
 	return err
 }

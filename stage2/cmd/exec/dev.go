@@ -25,13 +25,19 @@ var (
 
 // mountDev fills /dev as the OCI runtime specification's default devices have
 // it (config-linux.md).
-func mountDev() bare.Failure {
+func mountDev(lent *lent) bare.Failure {
 	const dev = bare.Str("/dev\x00")
 	if bad := mountAt("tmpfs\x00", dev, unix.MS_NOSUID|unix.MS_NOEXEC|unix.MS_STRICTATIME, "mode=755,size=64k,nr_inodes=64\x00"); bad.Failed() {
 		return bad
 	}
 	old := bare.Umask(0)
+	if bad := lent.placeNodes(); bad.Failed() {
+		return bad
+	}
 	for _, n := range nodes {
+		if lent.given {
+			break
+		}
 		if errno := bare.Mknod(n.path, unix.S_IFCHR|0o666, uintptr(unix.Mkdev(n.major, n.minor))); errno != 0 {
 			return bare.Check("make", n.path.Text(), errno)
 		}

@@ -5,7 +5,7 @@
 //
 // Usage:
 //
-//	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r] [-o]] [-w DIR] [-n] [-f N] [-e NAME=VALUE]... [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
+//	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r] [-o] [-U]] [-w DIR] [-n] [-f N] [-e NAME=VALUE]... [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
 //	exec [-h IDENTIFIER -u UNIT] -s APP
 //	exec -l ADDRESS
 //	exec -k -- INIT [ARG]...
@@ -19,6 +19,8 @@
 //	-r      make that root read-only
 //	-o      leave the kernel's files there as the kernel has them: none masked, none
 //	        read-only
+//	-U      the pod has a user namespace: take device nodes and /sys from the pod (see
+//	        lent.go)
 //	-w      change the working directory, after the root
 //	-n      the app speaks to its service manager: carry the notify socket along
 //	-f      fail if LISTEN_FDS is less than N: an app without its sockets would wait for

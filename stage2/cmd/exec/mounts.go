@@ -1,6 +1,8 @@
 package main
 
 import (
+	"syscall"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/raket/raket/stage2/bare"
@@ -51,6 +53,12 @@ func enterRoot(o options) bare.Failure {
 	if bad.Failed() {
 		return bad
 	}
+	var lent lent
+	if o.ownUsers {
+		if bad := lent.take(o.root); bad.Failed() {
+			return bad
+		}
+	}
 	if errno := bare.Chdir(o.root); errno != 0 {
 		return bare.Check("enter the app's root", o.root.Text(), errno)
 	}
@@ -67,11 +75,17 @@ func enterRoot(o options) bare.Failure {
 	if bad := mountAt("proc\x00", "/proc\x00", apiFlags, ""); bad.Failed() {
 		return bad
 	}
-	if bad := mountAt("sysfs\x00", "/sys\x00", apiFlags|unix.MS_RDONLY, ""); bad.Failed() {
+	if bad := lent.mountSys(); bad.Failed() {
 		return bad
 	}
-	if bad := mountDev(); bad.Failed() {
+	if bad := mountDev(&lent); bad.Failed() {
 		return bad
+	}
+	if lent.given {
+		// The pod's /sys has the pod's control groups, and on legacy hierarchies the host's.
+		if bad := bind(emptyDir, "/sys/fs/cgroup\x00", unix.MS_RDONLY); bad.Failed() {
+			return bad
+		}
 	}
 	if !o.openPaths {
 		if bad := protect(); bad.Failed() {
@@ -87,7 +101,7 @@ func enterRoot(o options) bare.Failure {
 		return bad
 	}
 	if o.readOnly {
-		return bare.Check("make the root read-only", "", bare.Mount("", slash, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""))
+		return bare.Check("make the root read-only", "", bare.ReadOnly(slash))
 	}
 	return bare.Failure{}
 }
@@ -96,6 +110,14 @@ func enterRoot(o options) bare.Failure {
 // image has none. A symbolic link is none: what is mounted through it could be
 // out of reach of protect, by its name, and in reach of the app, by another.
 func mountAt(fstype, target bare.Str, flags uintptr, data bare.Str) bare.Failure {
+	errno := mountPoint(target)
+	if errno == 0 {
+		errno = bare.Mount(fstype, target, fstype, flags, data)
+	}
+	return bare.Check("mount", target.Text(), errno)
+}
+
+func mountPoint(target bare.Str) syscall.Errno {
 	mode, errno := bare.Lstat(target)
 	switch {
 	case errno == unix.ENOENT:
@@ -103,10 +125,7 @@ func mountAt(fstype, target bare.Str, flags uintptr, data bare.Str) bare.Failure
 	case errno == 0 && mode&unix.S_IFMT != unix.S_IFDIR:
 		errno = unix.ENOTDIR
 	}
-	if errno == 0 {
-		errno = bare.Mount(fstype, target, fstype, flags, data)
-	}
-	return bare.Check("mount", target.Text(), errno)
+	return errno
 }
 
 // loan is a detached copy of a mount of the pod's, and where it goes in the app's root.
@@ -156,6 +175,10 @@ func (l loan) place() bare.Failure {
 		}
 		bare.Close(fd)
 	}
+	return l.attach()
+}
+
+func (l loan) attach() bare.Failure {
 	errno := bare.MoveMount(l.tree, l.target)
 	if errno == 0 {
 		errno = bare.Close(l.tree)

@@ -8,6 +8,7 @@ type options struct {
 	root       bare.Str // the app's root; empty: systemd has entered it
 	readOnly   bool
 	openPaths  bool // of root: the kernel's files in it are not protected
+	ownUsers   bool // of root: the pod has a user namespace
 	workDir    bare.Str
 	notify     bool
 	filter     bare.Str // file of the system call filter
@@ -77,6 +78,8 @@ func (o *options) set(option string, value bare.Str) bare.Failure {
 		o.readOnly = true
 	case "-o":
 		o.openPaths = true
+	case "-U":
+		o.ownUsers = true
 	case "-w":
 		o.workDir = value
 	case "-n":

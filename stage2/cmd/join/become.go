@@ -18,7 +18,7 @@ func (o options) become(argv []string) (int, error) {
 	parent := unix.Getppid()
 	execute, limit := syscall.Exec, capset.Limit
 	if o.filter != "" {
-		text, err := os.ReadFile(o.filter)
+		text, err := readFile(o.filter)
 		var filter program.Program
 		if err == nil {
 			filter, err = program.Parse(text)
@@ -60,20 +60,12 @@ func (o options) become(argv []string) (int, error) {
 
 // enter moves this thread to where the app is.
 func (o options) enter() error {
-	for _, fd := range o.tasks {
-		if err := write0(fd); err != nil {
-			return wrap("join the app's control group", err)
-		}
-	}
-	if o.procs >= 0 && !o.inGroup {
-		if err := write0(o.procs); err != nil {
-			return wrap("join the app's control group", err)
-		}
-	}
-	if o.main != 0 {
-		if err := copyLimits(o.main); err != nil {
+	if o.users >= 0 {
+		if err := askLimits(); err != nil {
 			return wrap("take the app's limits", err)
 		}
+	} else if err := o.place(); err != nil {
+		return err
 	}
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return err
@@ -101,6 +93,26 @@ func (o options) enter() error {
 	if o.terminal {
 		if err := unix.IoctlSetInt(0, unix.TIOCSCTTY, 0); err != nil {
 			return wrap("take the terminal", err)
+		}
+	}
+	return nil
+}
+
+// place joins the app's control groups and takes its limits.
+func (o options) place() error {
+	for _, fd := range o.tasks {
+		if err := write0(fd); err != nil {
+			return wrap("join the app's control group", err)
+		}
+	}
+	if o.procs >= 0 && !o.inGroup {
+		if err := write0(o.procs); err != nil {
+			return wrap("join the app's control group", err)
+		}
+	}
+	if o.main != 0 {
+		if err := copyLimits(o.main, 0); err != nil {
+			return wrap("take the app's limits", err)
 		}
 	}
 	return nil

@@ -20,6 +20,9 @@
 //	-p FD   its "cgroup.procs"
 //	-i      it is in that group already
 //	-m PID  take the limits of this process: resources, memory killer, processors, nice
+//	-U FD   the pod's user namespace; with it the command is started as root there, its
+//	        groups joined, and this process gives it its limits (see users.go)
+//	-E FD   with -U: a namespace to enter before that, as one of the host's
 //	-N FD   a namespace to enter; repeated, in this order
 //	-r FD   the root
 //	-w DIR  the working directory, in the root

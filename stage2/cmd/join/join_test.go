@@ -9,9 +9,9 @@ import (
 )
 
 func TestOptions(t *testing.T) {
-	defaults := options{group: -1, procs: -1, root: -1, umask: 0o022, workDir: "/"}
+	defaults := options{group: -1, procs: -1, root: -1, users: -1, before: -1, umask: 0o022, workDir: "/"}
 	all := options{
-		tasks: []int{4, 5}, group: 6, procs: 7, inGroup: true, main: 8, namespaces: []int{9, 10}, root: 11, workDir: "-C", lenient: true,
+		tasks: []int{4, 5}, group: 6, procs: 7, inGroup: true, main: 8, users: 12, before: 13, namespaces: []int{9, 10}, root: 11, workDir: "-C", lenient: true,
 		uid: 1, gid: 2, gids: []int{3, 4}, umask: 0o77, bounding: 0xa80425fb, ambient: 0x400, noNewPrivs: true, filter: "/f", terminal: true,
 	}
 	for _, tc := range []struct {
@@ -23,7 +23,7 @@ func TestOptions(t *testing.T) {
 	}{
 		{name: "a program alone has no capabilities", args: []string{"--", "/a", "-x"}, want: defaults, argv: []string{"/a", "-x"}},
 		{name: "everything", args: []string{
-			"-t", "4", "-t", "5", "-c", "6", "-p", "7", "-i", "-m", "8", "-N", "9", "-N", "10", "-r", "11", "-w", "-C", "-d", "-u", "1", "-g", "2",
+			"-t", "4", "-t", "5", "-c", "6", "-p", "7", "-i", "-m", "8", "-U", "12", "-E", "13", "-N", "9", "-N", "10", "-r", "11", "-w", "-C", "-d", "-u", "1", "-g", "2",
 			"-G", "3", "-G", "4", "-k", "77", "-b", "a80425fb", "-a", "400", "-n", "-f", "/f", "-T", "--", "--",
 		}, want: all, argv: []string{"--"}},
 		{name: "no arguments", err: "no program to execute"},

@@ -2,17 +2,16 @@ package main
 
 import (
 	"errors"
-	"os"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// copyLimits takes what a process has that its children inherit and namespaces do not
-// hold.
-func copyLimits(pid int) error {
-	text, err := os.ReadFile(procPath(pid, "limits"))
+// copyLimits gives a thread, 0 for this one, what a process has that its children inherit
+// and namespaces do not hold.
+func copyLimits(pid, to int) error {
+	text, err := readFile(procPath(pid, "limits"))
 	if err != nil {
 		return err
 	}
@@ -22,19 +21,23 @@ func copyLimits(pid int) error {
 	}
 	for resource, want := range limits {
 		var own unix.Rlimit
-		if err := unix.Prlimit(0, resource, nil, &own); err != nil {
+		if err := unix.Prlimit(to, resource, nil, &own); err != nil {
 			return err
 		}
 		if own == want {
 			continue // setting it may need a right that there is no need for
 		}
-		if err := unix.Prlimit(0, resource, &want, nil); err != nil {
+		if err := unix.Prlimit(to, resource, &want, nil); err != nil {
 			return wrap("resource "+strconv.Itoa(resource), err)
 		}
 	}
-	adj, err := os.ReadFile(procPath(pid, "oom_score_adj"))
+	adj, err := readFile(procPath(pid, "oom_score_adj"))
 	if err == nil {
-		err = os.WriteFile("/proc/thread-self/oom_score_adj", adj, 0)
+		self := "/proc/thread-self/oom_score_adj"
+		if to != 0 {
+			self = procPath(to, "oom_score_adj")
+		}
+		err = writeFile(self, adj)
 	}
 	if err != nil {
 		return err
@@ -43,14 +46,14 @@ func copyLimits(pid int) error {
 	if err := unix.SchedGetaffinity(pid, &cpus); err != nil {
 		return err
 	}
-	if err := unix.SchedSetaffinity(0, &cpus); err != nil {
+	if err := unix.SchedSetaffinity(to, &cpus); err != nil {
 		return err
 	}
 	nice, err := unix.Getpriority(unix.PRIO_PROCESS, pid)
 	if err != nil {
 		return err
 	}
-	return unix.Setpriority(unix.PRIO_PROCESS, 0, 20-nice)
+	return unix.Setpriority(unix.PRIO_PROCESS, to, 20-nice)
 }
 
 // parseLimits reads the file "limits" of a process (proc_pid_limits(5)): below a

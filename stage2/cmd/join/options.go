@@ -11,6 +11,8 @@ type options struct {
 	procs      int
 	inGroup    bool // it is in group already
 	main       int  // 0 for none
+	users      int  // -1 for none, as before
+	before     int
 	namespaces []int
 	root       int
 	workDir    string
@@ -27,7 +29,7 @@ type options struct {
 
 // parse reads the command line, which stage1 wrote; it is not made for people.
 func parse(args []string) (o options, argv []string, err error) {
-	o = options{group: -1, procs: -1, root: -1, umask: 0o022, workDir: "/"}
+	o = options{group: -1, procs: -1, root: -1, users: -1, before: -1, umask: 0o022, workDir: "/"}
 	for i := 0; i < len(args); i++ {
 		name := args[i]
 		switch name {
@@ -91,6 +93,10 @@ func (o *options) set(name, value string) error {
 		o.main = int(n)
 	case "-N":
 		o.namespaces = append(o.namespaces, int(n))
+	case "-U":
+		o.users = int(n)
+	case "-E":
+		o.before = int(n)
 	case "-r":
 		o.root = int(n)
 	case "-u":

@@ -55,8 +55,11 @@ func supervise(o options, args []string) (int, error) {
 func start(o options, args []string) (int, error) {
 	attr := &syscall.ProcAttr{Env: os.Environ(), Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}}
 	last := 2
-	for _, fd := range append(append([]int{o.group, o.procs, o.root}, o.tasks...), o.namespaces...) {
+	for _, fd := range append(append([]int{o.group, o.procs, o.root, o.users, o.before}, o.tasks...), o.namespaces...) {
 		last = max(last, fd)
+	}
+	if o.users >= 0 {
+		return o.startAsRoot(args, last)
 	}
 	for fd := range last + 1 {
 		if fd == callerFD {
