@@ -41,6 +41,9 @@ func runPod(args []string) (int, error) {
 	if s.Network.Mode != stageabi.NetHost {
 		return 0, fmt.Errorf("fly shares the host's network: --net=%s is not to be had (use --net=host)", s.Network.Mode)
 	}
+	if s.Users != nil {
+		return 0, errors.New("fly has no user namespace: --private-users is not to be had (run the pod without --stage1-name=fly)")
+	}
 	if err := supported(spec); err != nil {
 		return 0, err
 	}

@@ -98,7 +98,11 @@ func (p *pod) become(path string, joined *network.Joined) error {
 		if err != nil {
 			return err
 		}
-		c.Namespace = "/proc/self/fd/" + strconv.Itoa(fd)
+		if p.ids == nil {
+			c.Namespace = "/proc/self/fd/" + strconv.Itoa(fd)
+		} else if err := enterNetwork(fd); err != nil {
+			return err
+		}
 	}
 	switch {
 	case p.sandbox.Insecure.Seccomp:

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/raket/raket/pkg/idmap"
 	"github.com/raket/raket/pkg/stageabi"
@@ -43,4 +46,19 @@ func (p *pod) ownRoot() error {
 		}
 		return p.chown(path, 0, 0)
 	})
+}
+
+// enterNetwork moves this thread, and what it executes, to the pod's network: nspawn would
+// do that as the pod's root, who has no rights over a network that the host's root made.
+// For that reason apps may bind every port there and send pings without rights.
+func enterNetwork(fd int) error {
+	if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("join the pod's network: %w", err)
+	}
+	for name, value := range map[string]string{"ip_unprivileged_port_start": "0", "ping_group_range": "0 2147483647"} {
+		if err := os.WriteFile("/proc/sys/net/ipv4/"+name, []byte(value), 0); err != nil {
+			return fmt.Errorf("open the pod's network to its apps: %w", err)
+		}
+	}
+	return nil
 }
