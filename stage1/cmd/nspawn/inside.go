@@ -193,6 +193,9 @@ func status(ctx context.Context, args []string, stdout io.Writer) error {
 			return err
 		}
 	}
+	if _, err := leader(); err != nil {
+		return err
+	}
 	s, err := stageabi.ReadSandbox(".")
 	if err != nil {
 		return err
