@@ -20,7 +20,7 @@ table() {
                 busybox-static:busybox docker-registry:docker-registry curl:curl dpkg:dpkg-deb apt:apt-get \
                 gnupg:gpg gnupg:gpgconf ;;
     bench) echo systemd-container:systemd-nspawn debootstrap:debootstrap procps:pgrep docker-registry:docker-registry \
-                podman:podman crun:crun skopeo:skopeo umoci:umoci busybox-static:busybox curl:curl jq:jq ;;
+                podman:podman crun:crun netavark:/usr/lib/podman/netavark iproute2:ip nftables:nft skopeo:skopeo umoci:umoci busybox-static:busybox curl:curl jq:jq ;;
     *) echo "deps.sh: unknown group $1 (build, test, demo, bench)" >&2; exit 2 ;;
   esac
 }

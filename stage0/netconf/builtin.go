@@ -63,9 +63,15 @@ func (h Host) mustBuiltin(name, subnet string, number byte, leadsOn bool) Networ
 	ptp := object{"type": "ptp", "ipam": ipam}
 	if leadsOn {
 		ipam["routes"] = routes
+	}
+	// Publishing ports is added where a pod does: a program less to execute where none does.
+	chain := []object{ptp}
+	switch {
+	case leadsOn && h.backend() == "nftables":
+		chain = append(chain, object{"type": masquerade})
+	case leadsOn:
 		ptp["ipMasq"], ptp["ipMasqBackend"] = true, h.backend()
 	}
-	chain := []object{ptp, portmap(h.backend())}
 	if leadsOn {
 		chain = append(chain, h.firewall()...)
 	}
@@ -75,6 +81,10 @@ func (h Host) mustBuiltin(name, subnet string, number byte, leadsOn bool) Networ
 	}
 	return n
 }
+
+// masquerade is a plugin that raket's stage1 has in itself: no program is executed for it, and it
+// executes none. What ptp would do by ipMasq takes four calls of nft.
+const masquerade = "raket-masquerade"
 
 // portmap is the plugin that publishes ports.
 func portmap(backend string) object {

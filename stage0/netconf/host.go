@@ -71,7 +71,7 @@ func FindPlugin(name string, dirs []string) string {
 func (n Network) Missing(dirs []string) []string {
 	var missing []string
 	for _, name := range n.PluginNames() {
-		if FindPlugin(name, dirs) == "" {
+		if name != masquerade && FindPlugin(name, dirs) == "" {
 			missing = append(missing, name)
 		}
 	}

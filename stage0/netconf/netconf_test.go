@@ -281,9 +281,12 @@ func TestAllAreThoseOfRaket(t *testing.T) {
 
 func TestANetworkNeedsThePrograms(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	n := Builtin(Host{})[0]
-	err := n.Check([]string{plugins(t, "ptp", "host-local", "portmap")})
-	if want := "network default: its plugin ptp needs nft, which is not installed"; err == nil || err.Error() != want {
+	dirs := []string{plugins(t, "ptp", "host-local", "portmap")}
+	if err := Builtin(Host{})[0].Check(dirs); err != nil {
+		t.Errorf("where stage1 masquerades: %v", err)
+	}
+	err := Builtin(Host{IPTables: true})[0].Check(dirs)
+	if want := "network default: its plugin ptp needs iptables, which is not installed"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %q", err, want)
 	}
 }
@@ -296,9 +299,9 @@ func TestBuiltinNetworks(t *testing.T) {
 	}{
 		"nftables and IPv6": {
 			Host{NFTables: true, IPTables: true, IPv6: true, MachineID: "x"},
-			[]string{`"ipMasqBackend":"nftables"`, `"backend":"nftables"`, `"172.16.28.0/24"`, `"dst":"::/0"`, `"portMappings":true`}, []string{"firewall", "iptables"},
+			[]string{`{"type":"raket-masquerade"}`, `"172.16.28.0/24"`, `"dst":"::/0"`}, []string{"firewall", "iptables", "ipMasq", "portMappings"},
 		},
-		"iptables alone, no IPv6": {Host{IPTables: true}, []string{`"ipMasqBackend":"iptables"`, `"backend":"iptables"`}, []string{"::", "nftables"}},
+		"iptables alone, no IPv6": {Host{IPTables: true}, []string{`"ipMasqBackend":"iptables"`}, []string{"::", "nftables", "raket-masquerade"}},
 		"firewalld":               {Host{NFTables: true, Firewalld: true}, []string{`{"backend":"firewalld","type":"firewall"}`}, nil},
 		"Docker":                  {Host{NFTables: true, IPTables: true, Docker: true}, []string{`{"backend":"iptables","type":"firewall"}`}, nil},
 	} {

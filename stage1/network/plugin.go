@@ -40,6 +40,9 @@ const maxAnswerBytes = 4 << 20
 // ExecPlugin implements invoke.Exec.
 func (p *plugins) ExecPlugin(ctx context.Context, path string, stdin []byte, env []string) (_ []byte, err error) {
 	name := filepath.Base(path)
+	if path == masqueradeType {
+		return masquerade(stdin, env)
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -104,6 +107,9 @@ func (p *plugins) openOutput() (*os.File, error) {
 
 // FindInPath implements invoke.Exec.
 func (p *plugins) FindInPath(plugin string, dirs []string) (string, error) {
+	if plugin == masqueradeType {
+		return masqueradeType, nil
+	}
 	path, err := invoke.FindInPath(plugin, dirs)
 	if err != nil {
 		return "", fmt.Errorf("there is no CNI plugin %q in %s: %w", plugin, strings.Join(dirs, ", "), fs.ErrNotExist)

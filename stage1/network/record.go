@@ -56,18 +56,12 @@ func makeRecord(uuid string, n stageabi.Network) (*record, error) {
 		return nil, err
 	}
 	// Locked before it has its name: nobody takes it for a dead pod's.
-	tmp, err := os.MkdirTemp(dir, unfinished)
+	tmp, held, err := lockedDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	r := &record{UUID: uuid, Boot: boot, Network: n, dir: tmp}
-	if r.held, err = flock.Open(tmp); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(tmp))
-	}
+	r := &record{UUID: uuid, Boot: boot, Network: n, dir: tmp, held: held}
 	err = func() error {
-		if ok, err := r.held.TryExclusive(); !ok || err != nil {
-			return errors.Join(err, errors.New("somebody else has locked a new record"))
-		}
 		if err := r.write(); err != nil {
 			return err
 		}
@@ -82,6 +76,34 @@ func makeRecord(uuid string, n stageabi.Network) (*record, error) {
 		return nil, errors.Join(err, os.RemoveAll(tmp), r.held.Close())
 	}
 	return r, nil
+}
+
+// lockedDir makes a directory and locks it. Whoever looks at the records in between takes it
+// for a leftover and removes it; then another is made.
+func lockedDir(in string) (string, *flock.Lock, error) {
+	for {
+		dir, err := os.MkdirTemp(in, unfinished)
+		if err != nil {
+			return "", nil, err
+		}
+		l, err := flock.Open(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", nil, errors.Join(err, os.RemoveAll(dir))
+		}
+		ok, err := l.TryExclusive()
+		if ok && err == nil {
+			ok, err = l.Is(dir)
+		}
+		if ok && err == nil {
+			return dir, l, nil
+		}
+		if err := errors.Join(err, l.Close()); err != nil {
+			return "", nil, err
+		}
+	}
 }
 
 // openRecord reads the record of a pod whose lock is held here.

@@ -2,6 +2,7 @@ package network
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -156,4 +157,31 @@ func TestABrokenRecordKeepsNoOther(t *testing.T) {
 	if !slices.Equal(uuids, []string{"a"}) {
 		t.Errorf("records %v", uuids)
 	}
+}
+
+func TestRecordsAreMadeWhileOthersTidyUp(t *testing.T) {
+	n, _ := state(t, "")
+	done := make(chan error)
+	go func() {
+		for {
+			select {
+			case done <- nil:
+				return
+			default:
+				if _, err := records(n.StateDir); err != nil {
+					done <- err
+					return
+				}
+			}
+		}
+	}()
+	for i := range 300 {
+		r, err := makeRecord(fmt.Sprint(i), n)
+		must(t, err)
+		if ok, err := r.held.Is(filepath.Join(n.StateDir, recordsDir, fmt.Sprint(i))); !ok || err != nil {
+			t.Fatalf("record %d is not what is locked: %v", i, err)
+		}
+		must(t, r.remove())
+	}
+	must(t, <-done)
 }

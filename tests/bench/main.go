@@ -106,7 +106,7 @@ func scenarios() []scenario {
 	return []scenario{
 		{scVersion, (*bench).version}, {scReady, (*bench).ready}, {scOneshot, (*bench).oneshot},
 		{scFetch, (*bench).fetch}, {scMemory, (*bench).memory}, {scImages, (*bench).images}, {scResident, (*bench).resident}, {scList, (*bench).list},
-		{scMany, (*bench).many}, {scExec, (*bench).exec},
+		{scMany, (*bench).many}, {scExec, (*bench).exec}, {scNetwork, (*bench).network},
 	}
 }
 

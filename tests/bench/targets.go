@@ -15,6 +15,11 @@ const (
 	scMany     = "many"
 	scExec     = "exec"
 
+	scNetwork = "network"
+
+	subNetStart      = "raket, start"
+	subNetWhole      = "raket, start and end"
+	subNetPodman     = "podman run --rm"
 	subRaket         = "raket"
 	subNothing       = "busybox true"
 	subPodmanVersion = "podman --version"
@@ -76,6 +81,10 @@ func targets() []target {
 	fetch := both("fetch / podman pull", target{Table: scFetch, Subject: subRaket, Against: subPodmanPull, Limit: 0.4})
 	fetch[1].Limit = 0.6
 	all = append(all, fetch...)
+	all = append(all,
+		target{Name: "the default network, start, CPU", Table: scNetwork, Subject: subNetStart, Figure: figCPU, Limit: 60},
+		target{Name: "the default network, start and end / podman run", Table: scNetwork, Subject: subNetWhole, Against: subNetPodman, Figure: figCPU, Limit: 0.5},
+	)
 	return append(all,
 		target{Name: "helpers resident, 20 apps", Table: scResident, Subject: subRaket, Figure: figHelpers, Limit: 2},
 		target{Name: "their PSS", Table: scResident, Subject: subRaket, Figure: figPSS, Limit: 9},
