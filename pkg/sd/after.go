@@ -22,7 +22,7 @@ func RunAfter(ctx context.Context, name, description, unit, path string, argv []
 	type command struct {
 		Path             string
 		Argv             []string
-		UncleanIsFailure bool
+		IgnoreFailure    bool
 	}
 	_, err = conn.StartTransientUnitContext(ctx, name, "replace", []dbus.Property{
 		dbus.PropDescription(description),
@@ -31,7 +31,7 @@ func RunAfter(ctx context.Context, name, description, unit, path string, argv []
 		dbus.PropBindsTo(unit),
 		// Stops go the other way round: first the unit, then this one.
 		dbus.PropBefore(unit),
-		{Name: "ExecStop", Value: godbus.MakeVariant([]command{{path, argv, true}})},
+		{Name: "ExecStop", Value: godbus.MakeVariant([]command{{path, argv, false}})},
 		{Name: "CollectMode", Value: godbus.MakeVariant("inactive-or-failed")},
 	}, nil)
 	var busErr godbus.Error

@@ -175,7 +175,7 @@ func TestRecordsAreMadeWhileOthersTidyUp(t *testing.T) {
 			}
 		}
 	}()
-	for i := range 300 {
+	for i := range 100 {
 		r, err := makeRecord(fmt.Sprint(i), n)
 		must(t, err)
 		if ok, err := r.held.Is(filepath.Join(n.StateDir, recordsDir, fmt.Sprint(i))); !ok || err != nil {

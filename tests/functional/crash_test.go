@@ -62,7 +62,7 @@ func TestAKilledRaketLeavesNothingHalfMade(t *testing.T) {
 		before, command, check string
 	}{
 		"fetching":  {3, "rm -rf $d/images $d/trees", "$r fetch " + busybox, "$r " + run + "; [ $? = 7 ]"},
-		"preparing": {1, "true", "$r prepare --quiet " + quote(podLine(nil, app{script: "exit 7"})...), "$r run-prepared $($r prepare --quiet " + quote(podLine(nil, app{script: "exit 7"})...) + "); [ $? = 7 ]"},
+		"preparing": {1, "true", "$r prepare --quiet " + quote(podLine(nil, app{script: "exit 7"})...), "$r run-prepared --net=none $($r prepare --quiet " + quote(podLine(nil, app{script: "exit 7"})...) + "); [ $? = 7 ]"},
 		"running":   {1, "true", "$r " + run, "$r " + run + "; [ $? = 7 ]"},
 		"collecting": {2, "$r " + run + "; $r prepare --quiet " + quote(podLine(nil, app{script: "exit 7"})...) + " >/dev/null",
 			"$r gc --grace-period=0s --expire-prepared=0s", "$r " + run + "; [ $? = 7 ]"},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -173,7 +174,18 @@ func podLine(flags []string, apps ...app) []string {
 }
 
 func runLine(flags []string, apps ...app) []string {
-	return append([]string{"run", "--quiet"}, podLine(flags, apps...)...)
+	return append([]string{"run", "--quiet"}, podLine(offline(flags), apps...)...)
+}
+
+// offline says --net=none where the test doesn't care about networks: it is quicker.
+func offline(flags []string) []string {
+	cares := func(f string) bool {
+		return strings.HasPrefix(f, "--net") || strings.HasPrefix(f, "--port") || strings.HasPrefix(f, "--stage1")
+	}
+	if slices.ContainsFunc(flags, cares) {
+		return flags
+	}
+	return append([]string{"--net=none"}, flags...)
 }
 
 // putImage puts an image on the host and returns its name for raket.

@@ -83,7 +83,7 @@ func TestAPreparedPodKeepsWhatItWasPreparedWithout(t *testing.T) {
 	p := newPods(t)
 	script := "exec 2>/dev/null; mount -t tmpfs t /tmp && echo yes || echo no"
 	uuid := p.must(t, append([]string{"prepare", "--quiet", "--insecure-options=capabilities"}, podLine(nil, app{script: script})...)...)
-	r := p.raket(t, "run-prepared", "--insecure-options=paths", uuid)
+	r := p.raket(t, "run-prepared", "--net=none", "--insecure-options=paths", uuid)
 	if r.Code != 254 || !strings.Contains(r.Stderr, "comes too late") {
 		t.Errorf("run-prepared with a word of its own: %+v", r)
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/raket/raket/tests/testhost"
 )
 
 // joined is what "raket status --format=json" says of a pod's networks.
@@ -142,7 +144,7 @@ func TestManyPodsAtATime(t *testing.T) {
 	before := p.leases(t)
 	const pods = 20
 	got := p.MustRun(t, fmt.Sprintf(`%s fetch --quiet %s >/dev/null
-for i in $(seq %d); do %s run --quiet --net=default %s --exec=/bin/sh -- -c 'ip -o -4 addr show dev eth0' >/tmp/many.$i 2>&1 & done
+for i in $(seq %d); do %s run --quiet --net=default %s --exec=/bin/sh -- -c 'ip -o -4 addr show dev eth0' >/tmp/many.$i 2>&1 || echo "pod $i ended with $?" & done
 wait; cat /tmp/many.*; rm /tmp/many.*`, p.cmd(), busybox, pods, p.cmd(), busybox))
 	seen := map[string]bool{}
 	for line := range strings.Lines(got) {
@@ -169,7 +171,7 @@ func TestWhatCrashedPodsLeaveOfTheirNetworks(t *testing.T) {
 	// A whole start takes about as long as the first; the others are killed anywhere in it and
 	// a little later.
 	const pods = 200
-	r := p.MustRun(t, fmt.Sprintf(`%[1]s fetch --quiet %[2]s >/dev/null
+	res := p.Do(t, testhost.Cmd{Timeout: 9 * time.Minute, Script: fmt.Sprintf(`%[1]s fetch --quiet %[2]s >/dev/null
 start=$(echo ${EPOCHREALTIME/./}); %[1]s run --quiet --net=default %[2]s --exec=/bin/true >/dev/null; whole=$(( ${EPOCHREALTIME/./} - start ))
 one() {
 	%[1]s run --quiet --net=default --port=$((20000 + $1)):80 %[2]s --exec=/bin/sleep -- 1000 >/dev/null 2>/tmp/crashed.$1 </dev/null &
@@ -180,9 +182,9 @@ one() {
 }
 for i in $(seq %[3]d); do one $i & (( i %% 4 )) || wait; done 2>&1
 wait
-echo of %[3]d: $(ls %[4]s/pods/run | wc -l) were started, $(find %[4]s/pods/run -maxdepth 2 -name network.json | wc -l) had joined their networks`, p.cmd(), busybox, pods, p.dir))
-	t.Log(strings.TrimSpace(r))
-	if strings.Contains(r, "had ended") {
+echo of %[3]d: $(ls %[4]s/pods/run | wc -l) were started, $(find %[4]s/pods/run -maxdepth 2 -name network.json | wc -l) had joined their networks`, p.cmd(), busybox, pods, p.dir)})
+	t.Log(strings.TrimSpace(res.Stdout))
+	if res.Code != 0 || strings.Contains(res.Stdout, "had ended") {
 		t.Errorf("pods ended before they were killed: %s", p.Run(t, "cat /tmp/crashed.*").Stdout)
 	}
 	p.collect(t)

@@ -147,7 +147,7 @@ func TestWhatAnAppExecutes(t *testing.T) {
 		"an argument of every kind":                {`--exec=/bin/echo -- '$HOME' '%n' 'a"b' '\x41' '' ';'`, `$HOME %n a"b \x41  ;`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := p.Run(t, p.cmd()+" run --quiet "+img+" --name=app "+tt.line)
+			r := p.Run(t, p.cmd()+" run --net=none --quiet "+img+" --name=app "+tt.line)
 			if r.Code != 0 || r.Stdout != tt.want+"\n" {
 				t.Errorf("got %+v, want %q", r, tt.want)
 			}

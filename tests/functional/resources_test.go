@@ -76,7 +76,7 @@ func TestIsolatorsOfAPodManifest(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.WriteFile(t, "/run/f-limits-manifest", string(text), 0o644)
-		return p.raket(t, "run", "--quiet", "--pod-manifest=/run/f-limits-manifest")
+		return p.raket(t, "run", "--net=none", "--quiet", "--pod-manifest=/run/f-limits-manifest")
 	}
 	isolator := func(name, limit string) any {
 		return map[string]any{"name": name, "value": map[string]any{"limit": limit, "default": name != "resource/memory" && name != "resource/cpu"}}

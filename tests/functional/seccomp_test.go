@@ -206,7 +206,7 @@ func TestFilterOfAnACIKills(t *testing.T) {
 		"with Docker's profile": {"--seccomp-profile=default", "1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := p.raket(t, "run", "--quiet", "--insecure-options=image", aci, tt.flag)
+			r := p.raket(t, "run", "--net=none", "--quiet", "--insecure-options=image", aci, tt.flag)
 			if strings.TrimSpace(r.Stdout) != tt.want {
 				t.Errorf("want %s: %+v", tt.want, r)
 			}

@@ -16,7 +16,7 @@ func TestPreparedPods(t *testing.T) {
 	if r := p.raket(t, "logs", uuid); r.Code != 254 {
 		t.Errorf("logs of a pod that did not run: %+v", r)
 	}
-	if r := p.raket(t, "run-prepared", "--hostname=late", uuid[:8]); r.Code != 4 || r.Stdout != "ran late\n" {
+	if r := p.raket(t, "run-prepared", "--net=none", "--hostname=late", uuid[:8]); r.Code != 4 || r.Stdout != "ran late\n" {
 		t.Errorf("run-prepared: %+v", r)
 	}
 	if r := p.raket(t, "run-prepared", uuid); r.Code != 254 || !strings.Contains(r.Stderr, "exited") {
@@ -63,7 +63,7 @@ func TestManifestsGoRound(t *testing.T) {
 		t.Fatalf("the manifest is %q", manifest)
 	}
 	p.WriteFile(t, "/run/f-manifest", manifest, 0o644)
-	r := p.raket(t, "run", "--quiet", "--pod-manifest=/run/f-manifest", "--uuid-file-save="+file)
+	r := p.raket(t, "run", "--net=none", "--quiet", "--pod-manifest=/run/f-manifest", "--uuid-file-save="+file)
 	if r.Code != 0 {
 		t.Errorf("the pod's own manifest does not run: %+v", r)
 	}
