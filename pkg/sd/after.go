@@ -20,9 +20,9 @@ func RunAfter(ctx context.Context, name, description, unit, path string, argv []
 	}
 	defer conn.Close()
 	type command struct {
-		Path             string
-		Argv             []string
-		IgnoreFailure    bool
+		Path          string
+		Argv          []string
+		IgnoreFailure bool
 	}
 	_, err = conn.StartTransientUnitContext(ctx, name, "replace", []dbus.Property{
 		dbus.PropDescription(description),
