@@ -38,11 +38,14 @@ func (u *Users) Pod(id uint32) uint32 {
 	if u == nil {
 		return id
 	}
-	if id < u.Base || id-u.Base >= u.Count {
+	if !u.Has(id) {
 		return Overflow
 	}
 	return id - u.Base
 }
+
+// Has reports whether an ID of the host's is a user of the pod's.
+func (u *Users) Has(id uint32) bool { return id >= u.Base && id-u.Base < u.Count }
 
 // Overflow is the kernel's number for who has none (/proc/sys/kernel/overflowuid).
 const Overflow = 65534

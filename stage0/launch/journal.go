@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"strconv"
 	"strings"
 
 	"github.com/raket/raket/pkg/pod"
@@ -17,7 +18,10 @@ import (
 // journal writes what the host's journal has of a pod.
 func journal(ctx context.Context, p *pod.Pod, s stageabi.Sandbox, unit string, o LogOptions, stdout io.Writer) error {
 	started := p.Started()
-	args := []string{"--output=json", "--all", "--unit=" + unit}
+	args := []string{"--output=json", "--all"}
+	if s.Users == nil {
+		args = append(args, "--unit="+unit)
+	}
 	for _, a := range s.Apps {
 		if o.App == "" || o.App == a.Name {
 			args = append(args, "--identifier="+a.Name)
@@ -25,7 +29,7 @@ func journal(ctx context.Context, p *pod.Pod, s stageabi.Sandbox, unit string, o
 	}
 	// A unit outlives its runs: the pod's lines are those since it was started.
 	since := fmt.Sprintf("--since=@%d.%06d", started.Unix(), started.Nanosecond()/1000)
-	r := journalReader{args: args, out: stdout, prefix: o.App == "" && len(s.Apps) > 1}
+	r := journalReader{args: args, out: stdout, prefix: o.App == "" && len(s.Apps) > 1, users: s.Users}
 	first := []string{since}
 	if end := p.Exited(); p.State != pod.Running && !end.IsZero() {
 		first = append(first, fmt.Sprintf("--until=@%d", end.Unix()+1))
@@ -65,6 +69,9 @@ type journalReader struct {
 	out    io.Writer
 	prefix bool
 	cursor string
+	// users are the pod's own: what they wrote is the pod's. journald does not believe
+	// them the unit's name, and credits none with the lines of who is gone.
+	users *stageabi.Users
 	// last is how many of the last entries to print; negative for all. journalctl
 	// with --since takes --lines for the first ones, up to version 252.
 	last int
@@ -124,11 +131,15 @@ func (r *journalReader) print(in io.Reader) error {
 			Cursor     string          `json:"__CURSOR"`
 			Identifier string          `json:"SYSLOG_IDENTIFIER"`
 			Message    json.RawMessage `json:"MESSAGE"`
+			UID        string          `json:"_UID"`
 		}
 		if err := json.Unmarshal(sc.Bytes(), &e); err != nil {
 			return err
 		}
 		r.cursor = e.Cursor
+		if uid, err := strconv.ParseUint(e.UID, 10, 32); r.users != nil && (err != nil || !r.users.Has(uint32(uid))) {
+			continue
+		}
 		line := message(e.Message) + "\n"
 		if r.prefix {
 			line = e.Identifier + ": " + line

@@ -44,7 +44,7 @@ mount -t tmpfs x /mnt; mknod /node c 1 3; echo 1 >/proc/sys/vm/swappiness; chown
 stat -c '%n %u:%g' / /etc/passwd /h/secret /h/plain /h/mapped /m/secret /m/plain /m/mapped /e /e/new
 ls /sys/fs/cgroup; head -c 4 /dev/zero | wc -c; [ -r /proc/kcore ] && wc -c </proc/kcore; echo end; exec sleep 100000`
 	uuid, unit := p.start(t, []string{
-		"--private-users", "--log=file", "--volume=e,kind=empty,uid=33,mode=0750", "--volume=h,kind=host,source=" + dir, "--volume=m,kind=host,source=" + dir + ",idmap=true",
+		"--private-users", "--volume=e,kind=empty,uid=33,mode=0750", "--volume=h,kind=host,source=" + dir, "--volume=m,kind=host,source=" + dir + ",idmap=true",
 	},
 		app{script: "exec 2>&1; mkdir -p /mnt" + script, flags: []string{"--mount=volume=e,target=/e", "--mount=volume=h,target=/h", "--mount=volume=m,target=/m", "--memory=64M"}},
 		app{name: "other", script: "echo hello; exec sleep 100001", flags: []string{"--user=app", "--property=PrivateTmp=yes"}})
@@ -79,6 +79,9 @@ end`)
 	// From outside: who the processes are. The first is nspawn.
 	expect(t, "the processes' users", p.MustRun(t, fmt.Sprintf("ps -eo unit,uid,args | awk '$1==%q {print $2, $3}' | grep -v nspawn", unit)),
 		fmt.Sprintf("%d /usr/lib/systemd/systemd\n%d sleep\n%d sleep", base, base, base+1000))
+	if got := p.Journal(t, "-u", unit, "-t", "other", "-o", "cat"); got != "hello\n" {
+		t.Errorf("the unit's journal has %q", got)
+	}
 	if s := p.status(t, uuid); !s.Ready || s.app("app") != "running" {
 		t.Errorf("its state is %+v", s)
 	}
