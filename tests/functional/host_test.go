@@ -174,15 +174,19 @@ func podLine(flags []string, apps ...app) []string {
 }
 
 func runLine(flags []string, apps ...app) []string {
-	return append([]string{"run", "--quiet"}, podLine(offline(flags), apps...)...)
+	return append([]string{"run", "--quiet"}, podLine(offline(flags, apps), apps...)...)
 }
 
 // offline says --net=none where the test doesn't care about networks: it is quicker.
-func offline(flags []string) []string {
+func offline(flags []string, apps []app) []string {
+	said := slices.Clone(flags)
+	for _, a := range apps {
+		said = append(said, a.flags...)
+	}
 	cares := func(f string) bool {
 		return strings.HasPrefix(f, "--net") || strings.HasPrefix(f, "--port") || strings.HasPrefix(f, "--stage1")
 	}
-	if slices.ContainsFunc(flags, cares) {
+	if slices.ContainsFunc(said, cares) {
 		return flags
 	}
 	return append([]string{"--net=none"}, flags...)

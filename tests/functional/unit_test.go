@@ -20,7 +20,7 @@ func (p *pods) unit(t *testing.T, flags []string, apps ...app) string {
 func (p *pods) unitOf(t *testing.T, program string, lines, flags []string, apps ...app) string {
 	t.Helper()
 	name := "f-" + plain(t.Name()) + ".service"
-	words := append([]string{program, "--dir=" + p.dir, "run", "--quiet", "--uuid-file-save=" + p.uuidFile(name)}, podLine(offline(flags), apps...)...)
+	words := append([]string{program, "--dir=" + p.dir, "run", "--quiet", "--uuid-file-save=" + p.uuidFile(name)}, podLine(offline(flags, apps), apps...)...)
 	text := fmt.Sprintf(`[Unit]
 StartLimitIntervalSec=0
 [Service]
