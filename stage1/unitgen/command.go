@@ -183,6 +183,9 @@ func rootDirectives(f *unitfile.File, p Pod, a App, set map[string]bool) {
 	if !set["ProtectKernelLogs"] && !p.OpenPaths {
 		f.Set("ProtectKernelLogs", "yes")
 	}
+	if !p.OpenPaths {
+		maskKernel(f)
+	}
 	if a.Spec.Root != nil && a.Spec.Root.Readonly {
 		f.Paths("ReadOnlyPaths", "/")
 	}

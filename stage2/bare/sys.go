@@ -140,6 +140,13 @@ func ReadOnlyTrees(tree int) syscall.Errno {
 	return errno
 }
 
+// CloneTree is OpenTree of the mount that an open file is in, from that file on.
+func CloneTree(file int) (fd int, errno syscall.Errno) {
+	none := Str("\x00")
+	r, errno := call(unix.SYS_OPEN_TREE, uintptr(file), ptr(none.Ptr()), unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_EMPTY_PATH)
+	return int(r), errno
+}
+
 // MoveMount is move_mount(2) of a detached mount.
 func MoveMount(tree int, target Str) syscall.Errno {
 	none := Str("\x00")

@@ -24,8 +24,9 @@ var (
 )
 
 // mountDev fills /dev as the OCI runtime specification's default devices have
-// it (config-linux.md).
-func mountDev(lent *lent) bare.Failure {
+// it (config-linux.md). shm is the pod's /dev/shm: POSIX shared memory goes with the
+// IPC namespace, which its apps share.
+func mountDev(lent *lent, shm int) bare.Failure {
 	const dev = bare.Str("/dev\x00")
 	if bad := mountAt("tmpfs\x00", dev, unix.MS_NOSUID|unix.MS_NOEXEC|unix.MS_STRICTATIME, "mode=755,size=64k,nr_inodes=64\x00"); bad.Failed() {
 		return bad
@@ -55,6 +56,15 @@ func mountDev(lent *lent) bare.Failure {
 	}
 	if bad := mountAt("devpts\x00", "/dev/pts\x00", unix.MS_NOSUID|unix.MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620,gid=5\x00"); bad.Failed() {
 		return bad
+	}
+	tree, errno := bare.CloneTree(shm)
+	if errno == 0 {
+		errno = bare.MoveMount(tree, shmPath)
+		bare.Close(tree)
+	}
+	bare.Close(shm)
+	if errno != 0 {
+		return bare.Check("share", bare.Str(shmPath).Text(), errno)
 	}
 	return mountAt("mqueue\x00", "/dev/mqueue\x00", apiFlags, "")
 }

@@ -32,7 +32,7 @@ const (
 	notifyPath   = "/dev/raket/notify"
 	logSource    = "/run/systemd/journal/dev-log\x00"
 	logPath      = "/dev/log\x00"
-	shmPath      = "/dev/shm\x00"
+	shmPath      = "/dev/shm\x00" // in both
 )
 
 // enterRoot moves the thread into a mount namespace of its own whose root is
@@ -53,6 +53,10 @@ func enterRoot(o options) bare.Failure {
 	if bad.Failed() {
 		return bad
 	}
+	shm, errno := bare.Open(shmPath, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if errno != 0 {
+		return bare.Check("share", bare.Str(shmPath).Text(), errno)
+	}
 	var lent lent
 	if o.ownUsers {
 		if bad := lent.take(o.root); bad.Failed() {
@@ -66,20 +70,22 @@ func enterRoot(o options) bare.Failure {
 	if errno := bare.PivotRoot(here, here); errno != 0 {
 		return bare.Check("make the app's root the root", "", errno)
 	}
-	if errno := bare.Unmount(here, unix.MNT_DETACH); errno != 0 {
-		return bare.Check("detach the pod's root", "", errno)
-	}
 	if errno := bare.Chdir(slash); errno != 0 {
 		return bare.Check("enter the app's root", "", errno)
 	}
+	// In the order that app specs have them in.
 	if bad := mountAt("proc\x00", "/proc\x00", apiFlags, ""); bad.Failed() {
+		return bad
+	}
+	if bad := mountDev(&lent, shm); bad.Failed() {
 		return bad
 	}
 	if bad := lent.mountSys(); bad.Failed() {
 		return bad
 	}
-	if bad := mountDev(&lent); bad.Failed() {
-		return bad
+	// It has been on top of the app's root until here, and shm in it.
+	if errno := bare.Unmount(here, unix.MNT_DETACH); errno != 0 {
+		return bare.Check("detach the pod's root", "", errno)
 	}
 	if lent.given {
 		// The pod's /sys has the pod's control groups, and on legacy hierarchies the host's.
@@ -136,11 +142,9 @@ type loan struct {
 	tree           int // -1: there is none
 }
 
-// takeLoans copies what apps of a pod share: POSIX shared memory goes with the
-// IPC namespace; the sockets lead to systemd and to the host's journal.
-func takeLoans(o options) ([3]loan, bare.Failure) {
-	loans := [3]loan{
-		{source: shmPath, target: shmPath, dir: true, wanted: true},
+// takeLoans copies the sockets that lead to systemd and to the host's journal.
+func takeLoans(o options) ([2]loan, bare.Failure) {
+	loans := [2]loan{
 		{source: logSource, target: logPath, optional: true, wanted: true},
 		{source: notifySource, target: notifyPath + "\x00", wanted: o.notify},
 	}
