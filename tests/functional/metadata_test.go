@@ -89,18 +89,24 @@ done; ls /raket /metadata 2>/dev/null; ls /proc/1/root/raket 2>/dev/null; echo e
 		flags      []string
 	}{
 		{"root", "HTTP/1.1 200 OK\nOK\nseen\nend", nil},
+		{"root of a user namespace", "HTTP/1.1 200 OK\nOK\nseen\nend", nil},
 		{"not root", "HTTP/1.1 200 OK\nOK\nseen\nend", []string{"--user=1000", "--group=1000"}},
 		{"no capabilities", "HTTP/1.1 200 OK\nOK\nseen\nend", []string{"--caps-retain="}},
 		{"a debugger", "HTTP/1.1 501 Not Implemented\nthis pod can verify its own signatures only\n", []string{"--caps-retain=CAP_SYS_PTRACE"}},
 		{"a debugger by property", "HTTP/1.1 501 Not Implemented\nthis pod can verify its own signatures only\n", []string{"--property=AmbientCapabilities=CAP_SYS_PTRACE"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := p.output(t, look, append([]string{"--mds-register", "--set-env=FORM=" + form}, tc.flags...)...)
+			pod := []string{"--mds-register", "--set-env=FORM=" + form}
+			if tc.name == "root of a user namespace" {
+				pod = append(pod, "--private-users")
+			}
+			r := p.run(t, pod, app{script: look, flags: tc.flags})
+			got := strings.TrimSuffix(r.Stdout, "\n")
 			if tc.want[len(tc.want)-1] == '\n' {
 				got = got[:min(len(got), len(tc.want))]
 			}
 			if got != tc.want {
-				t.Errorf("got %q, want %q", got, tc.want)
+				t.Errorf("got %q, want %q; %d, %s", got, tc.want, r.Code, r.Stderr)
 			}
 		})
 	}

@@ -38,6 +38,9 @@ func (p *pod) mountMetadata() error {
 	if err := os.Mkdir(filepath.Join(rootDir, unitgen.MetadataPath), 0o700); err != nil {
 		return err
 	}
+	if err := p.ownTree(stageabi.MetadataDir); err != nil {
+		return err
+	}
 	if err := (bind{filepath.Join(p.dir, stageabi.MetadataDir), unitgen.MetadataPath, true}).mount(); err != nil {
 		return err
 	}
@@ -49,7 +52,11 @@ func (p *pod) mountMetadata() error {
 		return fmt.Errorf("read the metadata service's key: %w", err)
 	}
 	// A copy, which ends with the pod.
-	return os.WriteFile(filepath.Join(rootDir, unitgen.HostKeyPath), key, 0o400)
+	path := filepath.Join(rootDir, unitgen.HostKeyPath)
+	if err := os.WriteFile(path, key, 0o400); err != nil {
+		return err
+	}
+	return p.ownTree(path)
 }
 
 // metadata is the service as units have it.

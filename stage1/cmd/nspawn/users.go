@@ -40,7 +40,16 @@ func (p *pod) ownRoot() error {
 			return err
 		}
 	}
-	return filepath.WalkDir(rootDir, func(path string, _ fs.DirEntry, err error) error {
+	return p.ownTree(rootDir)
+}
+
+// ownTree gives the pod's root a file, or a directory and all in it, where that is another
+// user than the host's.
+func (p *pod) ownTree(path string) error {
+	if p.ids == nil {
+		return nil
+	}
+	return filepath.WalkDir(path, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
