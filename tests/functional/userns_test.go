@@ -161,6 +161,12 @@ func TestUserNamespacesInEveryWayToRun(t *testing.T) {
 			t.Errorf("got %+v", r)
 		}
 	})
+	t.Run("the metadata service", func(t *testing.T) {
+		got := p.run(t, []string{"--private-users", "--mds-register"}, app{script: `wget -qO- $AC_METADATA_URL/acMetadata/v1/pod/uuid`}).Stdout
+		if len(strings.TrimSpace(got)) != 36 {
+			t.Errorf("the pod's UUID is %q", got)
+		}
+	})
 	t.Run("sockets of the host", func(t *testing.T) {
 		img := p.socketsImage(t)
 		unit := p.unit(t, []string{"--private-users"}, app{image: img, args: []string{"/usr/bin/sockets"}, flags: []string{"--socket=un"}})
