@@ -96,34 +96,19 @@ func (r Root) mountBase() error {
 	if err := r.mapLayers(); err != nil {
 		return err
 	}
-	// Paths are long, many, and may hold what separates them: descriptors are
-	// none of these. mount(2) takes one page of options; and each program that
-	// looks at the mount table, as Go's do at their start, reads all of them.
-	var opts strings.Builder
-	for i, dir := range append(slices.Clone(r.Lowers), r.Upper, r.Work) {
-		fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return fmt.Errorf("layer %s: %w", dir, err)
-		}
-		defer unix.Close(fd)
-		switch i {
-		case 0:
-			opts.WriteString("lowerdir=")
-		case len(r.Lowers):
-			opts.WriteString(",upperdir=")
-		case len(r.Lowers) + 1:
-			opts.WriteString(",workdir=")
-		default:
-			opts.WriteByte(':')
-		}
-		opts.WriteString("/proc/self/fd/" + strconv.Itoa(fd))
+	dirs, closeAll, err := descriptors(append(slices.Clone(r.Lowers), r.Upper, r.Work))
+	if err != nil {
+		return err
 	}
-	if opts.Len() >= os.Getpagesize() {
-		return fmt.Errorf("too many layers (%d)", len(r.Lowers))
+	defer closeAll()
+	n := len(r.Lowers)
+	options := "lowerdir=" + strings.Join(dirs[:n], ":") + ",upperdir=" + dirs[n] + ",workdir=" + dirs[n+1]
+	if len(options) >= os.Getpagesize() {
+		return fmt.Errorf("too many layers (%d)", n)
 	}
 	// Whoever mounts an overlay makes its files of work: on a map that has no root of the
 	// host's it would come out read-only.
-	err := r.IDs.As(func() error { return unix.Mount("overlay", r.Target, "overlay", unix.MS_NODEV, opts.String()) })
+	err = r.IDs.As(func() error { return unix.Mount("overlay", r.Target, "overlay", unix.MS_NODEV, options) })
 	if err != nil {
 		if r.IDs != nil && errors.Is(err, unix.EINVAL) {
 			return fmt.Errorf("mount an overlay of layers under the pod's user IDs (Linux 5.19 and later can; --no-overlay copies instead): %w", err)
@@ -131,6 +116,29 @@ func (r Root) mountBase() error {
 		return fmt.Errorf("mount an overlay (does the file system of %s support it? --no-overlay copies instead): %w", r.Upper, err)
 	}
 	return nil
+}
+
+// descriptors opens directories and returns short paths of them. Paths are long, many, and
+// may hold what separates them: descriptors are none of these. mount(2) takes one page of
+// options; and each program that looks at the mount table, as Go's do at their start, reads
+// all of them.
+func descriptors(dirs []string) (paths []string, closeAll func(), err error) {
+	var fds []int
+	closeAll = func() {
+		for _, fd := range fds {
+			_ = unix.Close(fd)
+		}
+	}
+	for _, dir := range dirs {
+		fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			closeAll()
+			return nil, nil, fmt.Errorf("layer %s: %w", dir, err)
+		}
+		fds = append(fds, fd)
+		paths = append(paths, "/proc/self/fd/"+strconv.Itoa(fd))
+	}
+	return paths, closeAll, nil
 }
 
 // mount attaches a copy of the source's mount. The copy is finished before it is

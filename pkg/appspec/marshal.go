@@ -90,6 +90,9 @@ func Check(spec *Spec) error {
 			return fmt.Errorf("annotations: %q=%q has no name or is not UTF-8", name, value)
 		}
 	}
+	if _, err := StreamsOf(spec); err != nil {
+		return err
+	}
 	if _, err := Properties(spec); err != nil {
 		return fmt.Errorf("annotations: %w", err)
 	}

@@ -29,6 +29,7 @@ type Override struct {
 	WorkingDir     string // absolute
 	ReadonlyRootfs *bool
 	Hostname       string
+	Streams        Streams // each that is not "" replaces the app's
 
 	// CapsRetain replaces the capability set; not nil and empty: none. CapsRemove
 	// is taken off what the app would have. Not both.
@@ -66,6 +67,9 @@ func (a *App) Apply(o Override) error {
 		return err
 	}
 	if err := a.applySeccomp(o); err != nil {
+		return err
+	}
+	if err := a.applyStreams(o); err != nil {
 		return err
 	}
 	return a.applyAnnotations(o)

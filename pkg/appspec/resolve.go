@@ -48,6 +48,9 @@ func (a *App) Resolve(root Root) (*Spec, error) {
 		return nil, err
 	}
 	a.completeEnv(user)
+	if err := a.resolveStreams(); err != nil {
+		return nil, err
+	}
 
 	argv := append(append([]string{}, a.Entrypoint...), a.Cmd...)
 	if len(argv) == 0 {

@@ -24,6 +24,7 @@ const (
 	GC     Entrypoint = "gc"
 	Status Entrypoint = "status"
 	Copy   Entrypoint = "cp"
+	Attach Entrypoint = "attach"
 )
 
 // What an entrypoint finds in its environment, beside what the caller had.

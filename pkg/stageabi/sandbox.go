@@ -34,6 +34,9 @@ type Sandbox struct {
 	Insecure Insecure `json:"insecure,omitzero"`
 	// Metadata, if there, is the metadata service that apps find at AC_METADATA_URL.
 	Metadata *Metadata `json:"metadata,omitempty"`
+	// Interactive: the only app has the standard input that Run was started with, and
+	// where that is a terminal all its streams are a terminal.
+	Interactive bool `json:"interactive,omitempty"`
 	// Resources bound all apps together: the runtime-spec's linux.resources.
 	Resources json.RawMessage `json:"resources,omitempty"`
 }

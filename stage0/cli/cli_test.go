@@ -167,6 +167,14 @@ func (f *fakes) Enter(_ context.Context, r enterRequest) error {
 	return err
 }
 
+func (f *fakes) Attach(_ context.Context, r attachRequest) error {
+	err := f.call("attach", r)
+	if err == nil {
+		return exitWith(5)
+	}
+	return err
+}
+
 func (f *fakes) Copy(_ context.Context, r copyRequest) error {
 	r.Local = strings.TrimPrefix(r.Local, f.dir)
 	return f.call("cp", r)

@@ -13,14 +13,17 @@ func newCopy(e *env) *cobra.Command {
 	var app string
 	cmd := &cobra.Command{
 		Use:   "cp [--app=NAME] SRC UUID:PATH | UUID:PATH DST",
-		Short: "Copy files into an app of a running pod, or out of it",
+		Short: "Copy files into a running app, or out of one that runs or has ended",
 		Long: `A file or a directory goes into DST where that is a directory, else it gets that name. Of a directory
 named as SRC/. the content is copied. In place of a path of the host, - is a tar stream: on standard input of what
 goes into a directory of the app, on standard output of what comes out.
 
 Owners, modes, times and extended attributes are kept. Symbolic links are copied as links, and none of the app's
 leads out of its root. Files that come out of an app lose set-ID bits and capabilities; devices and sockets are left
-out. Where copying fails, the target is as it was.`,
+out. Where copying fails, the target is as it was.
+
+Of a pod that has ended, files come out until it is collected: those of the image as the app left them, and those of
+its volumes. What the app had in memory file systems, /dev/shm among them, is gone.`,
 		Example: `raket cp nginx.conf 2fd6e2e1:/etc/nginx/
 raket cp --app=db 2fd6e2e1:/var/lib/db/. backup
 raket cp 2fd6e2e1:/var/log - | tar -tv`,
@@ -39,8 +42,11 @@ raket cp 2fd6e2e1:/var/log - | tar -tv`,
 			if err != nil {
 				return err
 			}
-			if !p.running() {
-				return fmt.Errorf("cp: pod %s is %s, not running", p.UUID, p.State)
+			if !p.running() && (r.In || p.State != "exited" && p.State != "exited garbage") {
+				return &fault{
+					err:  fmt.Errorf("cp: pod %s is %s, not running", p.UUID, p.State),
+					hint: "files come out of pods that run or have ended, and go into pods that run",
+				}
 			}
 			r.UUID = p.UUID
 			if r.App, err = p.pickApp(app); err != nil {

@@ -33,7 +33,7 @@ type exitRow struct {
 func exitTable() []exitRow {
 	return []exitRow{
 		{exitOK, "Done. Of run and run-prepared: every app ended with 0."},
-		{exitApp, "Of run and run-prepared: the code of the app that failed first; of enter and exec: the command's."},
+		{exitApp, "Of run, run-prepared and attach: the code of the app that failed first, or was attached to; of enter and exec: the command's."},
 		{exitUnreadable, "The file given to --uuid-file can't be read."},
 		{exitExec, "An app's executable, or that of a command in an app, can't be run."},
 		{exitNamespace, "An app's root or its namespaces can't be made."},

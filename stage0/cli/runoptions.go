@@ -24,6 +24,12 @@ const (
 // addRunOptions completes a pod's description, whose network is known, with what is decided
 // at its start.
 func addRunOptions(box *stageabi.Sandbox, o appargs.RunOptions, host readFile) error {
+	if o.Interactive {
+		if n := len(box.Apps); n != 1 {
+			return fmt.Errorf("--interactive is for pods of one app, this one has %d", n)
+		}
+		box.Interactive = true
+	}
 	if o.Hostname != "" {
 		box.Hostname = o.Hostname
 	}

@@ -172,6 +172,8 @@ type preparer interface {
 type launcher interface {
 	Run(ctx context.Context, r runRequest) error
 	Enter(ctx context.Context, r enterRequest) error
+	// Attach connects the standard streams to an app's.
+	Attach(ctx context.Context, r attachRequest) error
 	// Copy copies files into an app or out of it.
 	Copy(ctx context.Context, r copyRequest) error
 	// Logs writes an app's or all apps' lines.
@@ -197,6 +199,16 @@ type enterRequest struct {
 	User, Group, WorkingDir string   `json:",omitempty"`
 	Env                     []string `json:",omitempty"`
 	TTY, Stdin              bool     `json:",omitempty"`
+}
+
+// attachRequest says what of an app's to connect to.
+type attachRequest struct {
+	UUID, App string
+	// Mode is words of attachModes with commas between.
+	Mode       string
+	DetachKeys string
+	// CloseStdin ends the app's standard input with this one's.
+	CloseStdin bool
 }
 
 // copyRequest says what to copy where.

@@ -210,6 +210,18 @@ func (r *realPods) Enter(_ context.Context, q enterRequest) error {
 	})
 }
 
+func (r *realPods) Attach(_ context.Context, q attachRequest) error {
+	p, err := r.find(q.UUID)
+	if err != nil {
+		return err
+	}
+	args := []string{"--mode=" + q.Mode, "--detach-keys=" + q.DetachKeys}
+	if q.CloseStdin {
+		args = append(args, "--close-stdin")
+	}
+	return launch.Attach(p, q.App, args)
+}
+
 func (r *realPods) Copy(ctx context.Context, q copyRequest) error {
 	p, err := r.find(q.UUID)
 	if err != nil {

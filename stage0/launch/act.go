@@ -91,16 +91,36 @@ func Enter(p *pod.Pod, c stageabi.Command) error {
 	if c.App, err = oneApp(s, c.App); err != nil {
 		return err
 	}
-	path, err := s.Stage1.Path(stageabi.Enter)
+	c.UUID = string(p.UUID)
+	return become(p, s, stageabi.Enter, c.Args())
+}
+
+// Attach turns this process into a client of a running app's streams; options are the
+// entrypoint's. It returns only with an error.
+func Attach(p *pod.Pod, app string, options []string) error {
+	if p.State != pod.Running {
+		return fmt.Errorf("%w: it is %s", ErrNotRunning, p.State)
+	}
+	s, err := p.Sandbox()
 	if err != nil {
 		return err
 	}
-	c.UUID = string(p.UUID)
+	if app, err = oneApp(s, app); err != nil {
+		return err
+	}
+	return become(p, s, stageabi.Attach, append(options, string(p.UUID), app))
+}
+
+// become executes an entrypoint in place of this process.
+func become(p *pod.Pod, s stageabi.Sandbox, e stageabi.Entrypoint, args []string) error {
+	path, err := s.Stage1.Path(e)
+	if err != nil {
+		return err
+	}
 	if err := os.Chdir(p.Dir()); err != nil {
 		return err
 	}
-	argv := append([]string{path}, c.Args()...)
-	return fmt.Errorf("execute stage1: %w", syscall.Exec(path, argv, environ(s.Stage1, false)))
+	return fmt.Errorf("execute stage1: %w", syscall.Exec(path, append([]string{path}, args...), environ(s.Stage1, false)))
 }
 
 // oneApp is the app of that name, or the pod's only one.

@@ -27,10 +27,13 @@ type CopyOptions struct {
 	Stderr      io.Writer // what was left out is said here
 }
 
-// Copy copies files between the host and an app of a running pod. On the host, files
-// that come out of an app have neither set-ID bits nor capabilities. After an error,
-// or as ctx ends, the target is as it was.
+// Copy copies files between the host and an app of a running pod, or out of one of a pod
+// that has ended. On the host, files that come out of an app have neither set-ID bits nor
+// capabilities. After an error, or as ctx ends, the target is as it was.
 func Copy(ctx context.Context, p *pod.Pod, o CopyOptions) error {
+	if !o.In && (p.State == pod.Exited || p.State == pod.ExitedGarbage) {
+		return copyEnded(ctx, p, o)
+	}
 	if p.State != pod.Running {
 		return fmt.Errorf("%w: it is %s", ErrNotRunning, p.State)
 	}

@@ -106,6 +106,7 @@ func appConfig(name string, arg appargs.App, img image.Image, all []podmanifest.
 		Name: name, Image: img.Name(), ImageID: image.FullID(img), Labels: map[string]string{},
 		Mounts:         append(append([]podmanifest.MountFlag{}, all...), arg.Mounts...),
 		ReadonlyRootfs: arg.Override.ReadonlyRootfs != nil && *arg.Override.ReadonlyRootfs,
+		Annotations:    arg.Override.Streams.Annotations(),
 	}
 	c.Annotations = map[string]string{}
 	for name, value := range arg.Override.Annotations {

@@ -63,10 +63,10 @@ func (r Request) spec(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (*apps
 	if errors.Is(err, appspec.ErrNoCommand) {
 		return nil, fmt.Errorf("%w: say what to execute with --exec", err)
 	}
-	if err == nil {
-		err = r.checkUser(spec)
+	if err != nil {
+		return nil, err
 	}
-	return spec, err
+	return spec, errors.Join(r.checkUser(spec), r.checkStreams(spec))
 }
 
 // imageFiles are what apps of one image have in common.

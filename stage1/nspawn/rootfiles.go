@@ -11,7 +11,7 @@ import (
 
 // Dirs are the directories of a pod's root, parents first.
 var Dirs = []string{
-	"dev", "etc", "etc/systemd", "proc", "raket", "raket/apps", "raket/bin", "raket/fd", "raket/logs", "raket/status", "raket/units",
+	"dev", "etc", "etc/systemd", "proc", "raket", "raket/apps", "raket/bin", "raket/fd", "raket/logs", "raket/mux", "raket/status", "raket/units",
 	"run", "sys", "tmp", "usr", "var", "root",
 }
 

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/raket/raket/pkg/appspec"
-	"github.com/raket/raket/pkg/journalstream"
 	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/pkg/unitfile"
 )
@@ -22,6 +21,11 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 		return nil, fmt.Errorf("the app spec has no command")
 	}
 
+	modes, err := Modes(a)
+	if err != nil {
+		return nil, err
+	}
+
 	f := unitfile.New()
 	f.Section("Unit")
 	f.Set("Description", describe(a.Image))
@@ -34,6 +38,10 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	if p.Metadata != nil {
 		f.Units("Wants", metadataUnit+".socket")
 		f.Units("After", metadataUnit+".socket")
+	}
+	if modes.Held() {
+		f.Words("Wants", MuxUnit(a.Name))
+		f.Words("After", MuxUnit(a.Name))
 	}
 	if p.ExitPolicy == stageabi.ExitAnyFailed {
 		failure(f, props)
@@ -59,12 +67,12 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	if err := limits(f, a.Spec); err != nil {
 		return nil, err
 	}
-	output(f, p.Log, a.Name)
+	streams(f, p, a, modes)
 	if units, _ := handed(p, a.Name); len(units) > 0 {
 		f.Units("Sockets", units...)
 	}
 
-	c := newCommand(p, a, set)
+	c := newCommand(p, a, set, modes)
 	capabilities(f, a, c.systemdRoot, set)
 	if c.systemdRoot {
 		rootDirectives(f, p, a, set)
@@ -96,7 +104,7 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 			f.SetRaw(pr.Name, pr.Value)
 		}
 	}
-	f.Exec("ExecStopPost", "+", c.record(p.Log, a.Name))
+	f.Exec("ExecStopPost", "+", c.record(p.Log, a.Name, modes))
 	return f, nil
 }
 
@@ -196,25 +204,4 @@ func rlimit(v uint64) string {
 		return "infinity"
 	}
 	return strconv.FormatUint(v, 10)
-}
-
-// output connects an app's output. A path that turns out to be a socket is
-// connected to, and exec speaks journald's protocol there.
-func output(f *unitfile.File, l Log, app string) {
-	f.Set("StandardInput", "null")
-	switch l.Mode {
-	case stageabi.LogJournal:
-		f.Set("StandardOutput", "file:"+journalstream.SocketPath)
-		f.Set("StandardError", "inherit")
-	case stageabi.LogFile:
-		f.Set("StandardOutput", "append:"+LogsPath+"/"+app+".log")
-		f.Set("StandardError", "inherit")
-	case stageabi.LogConsole:
-		f.Set("StandardOutput", "append:"+StreamsPath+"/1")
-		f.Set("StandardError", "append:"+StreamsPath+"/2")
-	default:
-		f.Set("StandardOutput", "null")
-		f.Set("StandardError", "null")
-	}
-	f.Set("SyslogIdentifier", app)
 }

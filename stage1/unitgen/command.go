@@ -7,7 +7,7 @@ import (
 
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/capset"
-	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/pkg/streamwire"
 	"github.com/raket/raket/pkg/unitfile"
 )
 
@@ -17,6 +17,7 @@ type command struct {
 	// systemdRoot: a directive of the app's needs systemd to make the app's mount
 	// namespace, or forbids exec to.
 	systemdRoot bool
+	modes       streamwire.Modes // zero if nobody holds the app's streams
 }
 
 // helperCapabilities are what exec needs to enter the app's root and gives up
@@ -39,14 +40,21 @@ func FilterPath(app string) string { return FiltersPath + "/" + app }
 // joined in such a root.
 const innerGroupsPath = "/.raket/group-"
 
-func newCommand(p Pod, a App, set map[string]bool) command {
+func newCommand(p Pod, a App, set map[string]bool, m streamwire.Modes) command {
 	c := command{systemdRoot: needsSystemdRoot(set)}
 	proc := a.Spec.Process
 	args := []string{ExecPath}
 	if c.systemdRoot {
 		args[0] = innerExecPath
 	}
-	args = append(args, journalArgs(p.Log, a.Name)...)
+	args = append(args, journalArgs(p.Log, a.Name, m)...)
+	if m.Held() {
+		// The input is the app's, not that of what runs before and after it.
+		c.modes = m
+		beside := m
+		beside[0] = streamwire.Null
+		args = append(args, "-m", beside.String())
+	}
 	if !c.systemdRoot {
 		args = append(args, "-R", AppsPath+"/"+a.Name+"/rootfs")
 		if a.Spec.Root != nil && a.Spec.Root.Readonly {
@@ -104,17 +112,9 @@ func groupFile(a App, controller string) string {
 	return GroupsPath + "/" + controller + "/" + a.Name + "/tasks"
 }
 
-// journalArgs tell exec to introduce itself to journald.
-func journalArgs(l Log, app string) []string {
-	if l.Mode != stageabi.LogJournal {
-		return nil
-	}
-	return []string{"-h", app, "-u", l.HostUnit}
-}
-
 // record is the command that records how the app ended.
-func (c command) record(l Log, app string) []string {
-	args := append([]string{c.prefix[0]}, journalArgs(l, app)...)
+func (c command) record(l Log, app string, m streamwire.Modes) []string {
+	args := append([]string{c.prefix[0]}, journalArgs(l, app, m)...)
 	if c.systemdRoot {
 		args = append(args, "-p")
 	}
@@ -127,9 +127,12 @@ func (c command) property(f *unitfile.File, pr appspec.Property) {
 	f.ExecRaw(pr.Name, pr.Value[:len(pr.Value)-len(rest)], c.prefix, rest)
 }
 
-// main is the app's command. It alone gets the app's sockets.
+// main is the app's command. It alone gets the app's sockets and its input.
 func (c command) main(p Pod, a App) []string {
 	argv := c.wrap(a.Spec.Process.Args)
+	if i := slices.Index(argv, "-m"); c.modes.Held() && i >= 0 {
+		argv[i+1] = c.modes.String()
+	}
 	if _, n := handed(p, a.Name); n > 0 {
 		argv = slices.Insert(argv, 1, "-f", strconv.Itoa(n))
 	}

@@ -51,6 +51,8 @@ type App struct {
 	// Groups are controllers of legacy control group hierarchies: the app joins
 	// GroupsPath/CONTROLLER/NAME of each.
 	Groups []string
+	// Interactive says how it has the standard input of raket run.
+	Interactive Interactive
 }
 
 // Generate returns the unit files of a pod by their names.
@@ -72,6 +74,11 @@ func Generate(p Pod) (map[string][]byte, error) {
 		}
 		if err := add(unitName(a.Name), f); err != nil {
 			return nil, err
+		}
+		if m, err := Modes(a); err == nil && m.Held() {
+			if err := add(MuxUnit(a.Name), muxUnit(p, a, m)); err != nil {
+				return nil, err
+			}
 		}
 		if !onDemand(p, a.Name) {
 			names = append(names, unitName(a.Name))

@@ -2,7 +2,6 @@ package appargs
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,8 +18,7 @@ func appFlags() []flag {
 		return flag{Flag: Flag{Name: name, Arg: arg, Usage: usage, Scope: ForApp, Words: words}, app: set}
 	}
 	bare := func(f flag) flag { f.bare = "true"; return f }
-	hidden := func(f flag) flag { f.Hidden = true; return f }
-	return []flag{
+	return append(streamFlags(), []flag{
 		f("annotation", "NAME=VALUE", "add an annotation to the app", nil,
 			func(a *App, v string) error { return addAnnotation(a, v) }),
 		f("caps-remove", "CAP,…", "take capabilities from the default set", nil,
@@ -52,9 +50,6 @@ func appFlags() []flag {
 			func(a *App, v string) error { return setCalls(a, v) }),
 		f("seccomp-profile", "FILE|default|unconfined", "limit the app's system calls by a profile, OCI's or Docker's", []string{"default", "unconfined"},
 			func(a *App, v string) error { return setWord(&a.SeccompProfile, v) }),
-		hidden(f("stdin", "FROM", "", nil, func(_ *App, v string) error { return checkStream("null", v) })),
-		hidden(f("stdout", "WHERE", "", nil, func(_ *App, v string) error { return checkStream("log", v) })),
-		hidden(f("stderr", "WHERE", "", nil, func(_ *App, v string) error { return checkStream("log", v) })),
 		f("signature", "FILE|URL", "the image's detached signature, where it is not beside the image", nil,
 			func(a *App, v string) error { return setWord(&a.Signature, v) }),
 		f("socket", "NAME|PORT|PATH|listen:…", "hand the app a listening socket: the host's of this name, port or path, or one that the pod opens (systemd.socket)", nil, addSocket),
@@ -69,21 +64,13 @@ func appFlags() []flag {
 			func(a *App, v string) error { return setWord(&a.Override.User, v) }),
 		f("working-dir", "PATH", "start in this directory", nil,
 			func(a *App, v string) error { return setAbsolute(&a.Override.WorkingDir, v) }),
-	}
+	}...)
 }
 
 func restarts() []string {
 	return []string{"no", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog", "always"}
 }
 func types() []string { return []string{"simple", "exec", "notify", "oneshot", "forking"} }
-
-// checkStream takes the one word that says what is so anyway.
-func checkStream(only, v string) error {
-	if v != only {
-		return fmt.Errorf("is not supported, only %q is", only)
-	}
-	return nil
-}
 
 func addSocket(a *App, v string) error {
 	w, err := podsocket.ParseWish(v)

@@ -103,7 +103,6 @@ func newFlags(opts Options) map[string]flag {
 // do about it. The table in docs/rkt-features.md follows this one.
 func refused() map[string]string {
 	return map[string]string{
-		"interactive":     "use raket enter in a running pod",
 		"no-store":        "every image goes through the store; use --pull-policy=update to fetch anew",
 		"user-annotation": "use --annotation",
 		"user-label":      "use --annotation",
@@ -113,7 +112,8 @@ func refused() map[string]string {
 // RunFlags defines the flags of RunOptions on fs, for run-prepared.
 func RunFlags(fs *pflag.FlagSet, into *RunOptions) {
 	for _, f := range runFlags() {
-		fs.VarPF(&runValue{flag: f, into: into}, f.Name, "", f.Usage).Hidden = f.Hidden
+		described := fs.VarPF(&runValue{flag: f, into: into}, f.Name, "", f.Usage)
+		described.Hidden, described.NoOptDefVal = f.Hidden, f.bare
 	}
 }
 

@@ -25,6 +25,7 @@ func FuzzParse(f *testing.F) {
 		"--pod-manifest=x\n--quiet\n--log=none",
 		"--dns=none\n--hosts-entry=::1=a,b\na\n--readonly-rootfs=0\n--stop-timeout=1h",
 		"--net=default:IP=10.0.0.9;K=v,lan\n--net-alias=db\n--port=http:[::1]:80\n-p\n8080-8081:80-81/udp\n-p=1:1\na",
+		"-it\na\n--\nsh", "a\n--stdin=tty\n--stdout=stream\n--stderr=null",
 		"a\n---", "--\n", "--help",
 	} {
 		f.Add(seed)
@@ -118,6 +119,7 @@ func print(p Pod) []string {
 	if p.Run.HostsFromHost {
 		say("hosts-entry", "host")
 	}
+	flag("interactive", p.Run.Interactive)
 	for _, a := range p.Apps {
 		out = append(out, a.Image)
 		out = append(out, printApp(a)...)
@@ -143,6 +145,9 @@ func printApp(a App) []string {
 	say("group", o.Group)
 	say("supplementary-gids", strings.Join(o.Supplementary, ","))
 	say("working-dir", o.WorkingDir)
+	say("stdin", string(o.Streams.Stdin))
+	say("stdout", string(o.Streams.Stdout))
+	say("stderr", string(o.Streams.Stderr))
 	for _, v := range o.Env {
 		say("environment", v)
 	}

@@ -75,6 +75,8 @@ func (p *parser) parse(args []string) error {
 			return errors.New("\"---\" ends the arguments of an app, and there was no \"--\" before it")
 		case arg == "-h" || arg == "--help":
 			return pflag.ErrHelp
+		case arg == "-i", arg == "-it", arg == "-ti":
+			args, err = p.takeFlag("interactive", args)
 		case strings.HasPrefix(arg, "--"):
 			args, err = p.takeFlag(arg[2:], args)
 		case strings.HasPrefix(arg, "-"):
@@ -158,6 +160,9 @@ func badValue(name, value string, err error) error {
 
 // check is for what no single word shows.
 func (p *Pod) check() error {
+	if err := p.checkInteractive(); err != nil {
+		return err
+	}
 	if p.Manifest != "" {
 		return p.checkManifest()
 	}

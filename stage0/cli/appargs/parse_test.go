@@ -101,7 +101,7 @@ func TestParse(t *testing.T) {
 				"a", "--exec=/bin/x", "--working-dir=/srv", "--user=www", "--group=33", "--supplementary-gids=4,adm",
 				"--readonly-rootfs", "--no-new-privileges=false", "--caps-retain=net_admin,CAP_KILL", "--oom-score-adj=-5",
 				"--rlimit=nofile=1024:4096", "--property=MemoryMax=256M", "--type=notify", "--restart=on-failure",
-				"--stop-signal=QUIT", "--stop-timeout=1m30s", "--stdin=null", "--stdout=log",
+				"--stop-signal=QUIT", "--stop-timeout=1m30s", "--stdin=tty", "--stdout=stream", "--stderr=null",
 			},
 			Pod{Apps: []App{{Image: "a", Override: appspec.Override{
 				Exec: []string{"/bin/x"}, WorkingDir: "/srv", User: "www", Group: "33", Supplementary: []string{"4", "adm"},
@@ -109,7 +109,12 @@ func TestParse(t *testing.T) {
 				OOMScoreAdj: ptr(-5), Rlimits: []appspec.Rlimit{{Type: "RLIMIT_NOFILE", Soft: 1024, Hard: 4096}},
 				Properties: []appspec.Property{{Name: "MemoryMax", Value: "256M"}}, Type: "notify", Restart: "on-failure",
 				StopSignal: "QUIT", StopTimeout: ptr(90 * time.Second),
+				Streams: appspec.Streams{Stdin: "tty", Stdout: "stream", Stderr: "null"},
 			}}}},
+		},
+		"podman's habits for an interactive app": {
+			[]string{"-it", "a", "--name=b", "--", "-i"},
+			Pod{Apps: []App{{Image: "a", Name: "b", Override: appspec.Override{Args: []string{"-i"}}}}, Run: RunOptions{Interactive: true}},
 		},
 		"a limit means all apps together before an image and the app behind one": {
 			[]string{"--memory=1Gi", "--cpu=1.5", "a", "--memory=256M", "--cpu=500m", "--cpu-shares=512", "--pids=20", "b"},
@@ -217,7 +222,9 @@ func TestParseRefuses(t *testing.T) {
 		"a pod manifest and an image":          {[]string{"--pod-manifest=x", "a"}, "--pod-manifest excludes an image: the manifest says it"},
 		"a pod manifest and a volume":          {[]string{"--pod-manifest=x", "--volume=v,kind=empty"}, "--pod-manifest excludes --volume: the manifest says it"},
 		"a flag that is known and not there":   {[]string{"--no-store", "a"}, "--no-store is not supported: every image goes through the store; use --pull-policy=update to fetch anew"},
-		"a stream that nobody can attach to":   {[]string{"a", "--stdout=stream"}, `bad value "stream" for --stdout: is not supported, only "log" is`},
+		"a stream of no kind":                  {[]string{"a", "--stdin=log"}, `bad value "log" for --stdin: must be one of null, tty, stream`},
+		"two apps at one terminal":             {[]string{"-i", "a", "b"}, "--interactive is for one app: start the others by another pod, or attach to one with raket attach"},
+		"an app with two minds about it":       {[]string{"--interactive", "a", "--stdout=log"}, "--interactive excludes --stdin, --stdout and --stderr: the app has what raket run has"},
 		"a word where true or false should be": {[]string{"--quiet=perhaps", "a"}, `bad value "perhaps" for --quiet: must be true or false`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -73,6 +73,7 @@ func runFlags() []flag {
 	ipc := f("ipc", "MODE", "", nil, checkIPC)
 	ipc.Hidden = true
 	return []flag{
+		interactiveFlag(),
 		ipc,
 		f("dns", "ADDRESS", "write a name server to the apps' /etc/resolv.conf; host takes the host's file, none writes none", []string{"host", "none"}, addDNS),
 		f("dns-domain", "DOMAIN", "write a domain to /etc/resolv.conf", nil,

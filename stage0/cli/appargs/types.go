@@ -66,6 +66,8 @@ type RunOptions struct {
 	// Hosts are entries for /etc/hosts; HostsFromHost takes the host's file.
 	Hosts         []HostsEntry
 	HostsFromHost bool
+	// Interactive gives the pod's only app raket's own standard input and terminal.
+	Interactive bool
 }
 
 // App is one image with what was said about it.

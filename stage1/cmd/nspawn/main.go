@@ -19,11 +19,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	code, err := 0, error(nil)
 	switch stageabi.Entrypoint(name) {
 	case stageabi.Run:
-		err = runPod(args[1:])
+		code, err = runOrOwn(args[1:])
 	case stageabi.Enter:
 		code, err = enter(args[1:])
 	case stageabi.Copy:
 		code, err = copyFiles(ctx, args[1:], stdin, stdout, stderr)
+	case stageabi.Attach:
+		code, err = attachTo(args[1:], stdout)
 	case stageabi.Stop:
 		err = stop(args[1:])
 	case stageabi.Status:

@@ -90,7 +90,7 @@ func (p *pod) writeRoot() error {
 func (p *pod) writeUnits() error {
 	in := unitgen.Pod{OwnUsers: p.sandbox.Users != nil, ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths, Sockets: p.sandbox.Sockets, Resources: p.limits.pod, Metadata: p.metadata()}
 	for i, a := range p.sandbox.Apps {
-		app := unitgen.App{Name: a.Name, Image: a.Image, Spec: p.specs[i]}
+		app := unitgen.App{Name: a.Name, Image: a.Image, Spec: p.specs[i], Interactive: p.stdin}
 		if len(p.limits.groups) > 0 {
 			app.Groups = p.limits.apps[i]
 		}
@@ -152,12 +152,20 @@ func (p *pod) mountHost() error {
 	if shutdown := findShutdown(); shutdown != "" {
 		binds = append(binds, bind{filepath.Join(bin, "exit"), shutdown, false})
 	}
-	switch p.log.Mode {
-	case stageabi.LogConsole:
-		if p.ids != nil {
-			break // see pipeStreams
-		}
+	if p.opensStreams() {
 		binds = append(binds, bind{"/proc/" + strconv.Itoa(os.Getpid()) + "/fd", unitgen.StreamsPath, false})
+	}
+	if p.stdin == unitgen.InteractiveTerminal {
+		if err := os.WriteFile(filepath.Join(rootDir, unitgen.OwnerPath), nil, 0o600); err != nil {
+			return err
+		}
+		owner := filepath.Join(p.dir, ownerSocket)
+		if err := p.chown(owner, 0, 0); err != nil {
+			return err
+		}
+		binds = append(binds, bind{owner, unitgen.OwnerPath, false})
+	}
+	switch p.log.Mode {
 	case stageabi.LogFile:
 		binds = append(binds, bind{filepath.Join(p.dir, stageabi.LogsDir), unitgen.LogsPath, false})
 	}

@@ -48,6 +48,9 @@ func runPod(args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := p.connectInput(); err != nil {
+		return err
+	}
 	path, err := exec.LookPath("systemd-nspawn")
 	if err != nil {
 		return fmt.Errorf("systemd-nspawn is not installed (Debian: apt install systemd-container; --stage1-name=fly runs one app without it): %w", err)
@@ -85,11 +88,11 @@ func (p *pod) become(path string, joined *network.Joined) error {
 	if err := os.WriteFile(stageabi.PIDFile, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
 		return err
 	}
-	share := shareStreams
+	share := p.shareStreams
 	if p.ids != nil {
 		share = p.pipeStreams
 	}
-	if err := share(p.log); err != nil {
+	if err := share(); err != nil {
 		return err
 	}
 	c := p.config()
@@ -128,6 +131,7 @@ type pod struct {
 	log     unitgen.Log
 	limits  limits
 	ids     *idmap.Map // nil where the pod's user IDs are the host's
+	stdin   unitgen.Interactive
 }
 
 func load(uuid string, mode stageabi.LogMode) (*pod, error) {

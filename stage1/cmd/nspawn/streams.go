@@ -21,25 +21,30 @@ import (
 const relayName = "relay"
 
 // shareStreams makes standard output and error fit to be opened again, by their
-// names in /proc: that is how apps write to the console of raket run.
+// names in /proc: that is how apps write to the console of raket run. The app of an
+// interactive pod reads standard input in the same way.
 //
 // A socket cannot be opened: a pipe takes its place, and a child that copies
 // from it and ends when the last writer is gone. A file would be opened with a
 // position of its own: appending, all agree on where the end is.
-func shareStreams(l unitgen.Log) error {
-	if l.Mode != stageabi.LogConsole {
-		return nil
+func (p *pod) shareStreams() error {
+	first, last := 1, 2
+	if p.stdin == unitgen.InteractivePipe {
+		first = 0
 	}
-	for fd := 1; fd <= 2; fd++ {
+	if p.log.Mode != stageabi.LogConsole {
+		last = 0
+	}
+	for fd := first; fd <= last; fd++ {
 		var st unix.Stat_t
 		if err := unix.Fstat(fd, &st); err != nil {
 			continue // closed: there is nothing to write to
 		}
 		var err error
-		switch st.Mode & unix.S_IFMT {
-		case unix.S_IFSOCK:
+		switch kind := st.Mode & unix.S_IFMT; {
+		case kind == unix.S_IFSOCK, kind == unix.S_IFREG && fd == 0 && begun():
 			err = relayStream(fd)
-		case unix.S_IFREG:
+		case kind == unix.S_IFREG && fd > 0:
 			err = setAppend(fd)
 		}
 		if err != nil {
@@ -52,8 +57,8 @@ func shareStreams(l unitgen.Log) error {
 // pipeStreams does the same for a pod with a user namespace, whose root may open no
 // descriptor of the host's root: named pipes take the place of all streams, one of both
 // where they are the same file.
-func (p *pod) pipeStreams(l unitgen.Log) error {
-	if l.Mode != stageabi.LogConsole {
+func (p *pod) pipeStreams() error {
+	if p.log.Mode != stageabi.LogConsole {
 		return nil
 	}
 	var out, errs unix.Stat_t
@@ -103,6 +108,19 @@ func relayNamed(path string, fd int) error {
 	return relayFrom(os.NewFile(uintptr(r), path), os.NewFile(uintptr(w), path), fd)
 }
 
+// opensStreams reports whether the pod opens descriptors of the process that it is. One with
+// a user namespace may not: see pipeStreams.
+func (p *pod) opensStreams() bool {
+	return p.ids == nil && (p.log.Mode == stageabi.LogConsole || p.stdin == unitgen.InteractivePipe)
+}
+
+// begun reports whether something of the file that is standard input has been read: who
+// opens it again would have that too.
+func begun() bool {
+	at, err := unix.Seek(0, 0, io.SeekCurrent)
+	return err == nil && at != 0
+}
+
 func setAppend(fd int) error {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err != nil {
@@ -125,13 +143,18 @@ func relayStream(fd int) (err error) {
 func relayFrom(r, w *os.File, fd int) error {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{relayName}
+	own := w
 	// A file made for the descriptor would close it when collected as garbage.
-	cmd.Stdin, cmd.Stdout = r, []*os.File{1: os.Stdout, 2: os.Stderr}[fd]
+	if fd == 0 {
+		own, cmd.Stdin, cmd.Stdout = r, os.Stdin, w
+	} else {
+		cmd.Stdin, cmd.Stdout = r, []*os.File{1: os.Stdout, 2: os.Stderr}[fd]
+	}
 	cmd.Env = []string{}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	return errors.Join(unix.Dup2(int(w.Fd()), fd), w.Close(), r.Close(), cmd.Process.Release())
+	return errors.Join(unix.Dup2(int(own.Fd()), fd), w.Close(), r.Close(), cmd.Process.Release())
 }
 
 // relay ends with the last of those who write, whoever is told to end before.

@@ -5,7 +5,7 @@
 //
 // Usage:
 //
-//	exec [-h IDENTIFIER -u UNIT] [-R ROOT [-r] [-o] [-U]] [-w DIR] [-n] [-f N] [-e NAME=VALUE]... [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
+//	exec [-h IDENTIFIER -u UNIT [-j]] [-m MODES] [-R ROOT [-r] [-o] [-U]] [-w DIR] [-n] [-f N] [-e NAME=VALUE]... [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
 //	exec [-h IDENTIFIER -u UNIT] -s APP
 //	exec -l ADDRESS
 //	exec -k -- INIT [ARG]...
@@ -14,6 +14,9 @@
 //
 //	-h, -u  file descriptor 1 is a fresh connection to journald's stream socket:
 //	        write its header, with the host's unit rather than the pod's
+//	-j      that connection is file descriptor 2
+//	-m      file descriptor 0 is a connection to mux, which holds the app's streams: get
+//	        them from there, or make a terminal and leave its other end there
 //	-R      make a mount namespace, enter the root ROOT (a mount point) and mount
 //	        /proc, /sys and /dev there
 //	-r      make that root read-only

@@ -22,7 +22,7 @@ func early(sp *uintptr) {
 	if bad.Failed() || o.needsRuntime() || len(p.Env)+o.env >= len(earlyEnv) {
 		return
 	}
-	start(p, o, earlyEnv[:], filterBytes[:])
+	start(p, o, earlyEnv[:], filterBytes[:], nil)
 }
 
 // Memory that is there from the start, and costs only as far as it is used.

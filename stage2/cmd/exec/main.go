@@ -39,10 +39,18 @@ func main() {
 		if err := syscall.Exec("", nil, nil); err != syscall.ENOENT {
 			fail(exitNamespace, "restore the limit of open files: "+err.Error())
 		}
-		start(p, o, make([]*byte, len(p.Env)+o.env+1), make([]uint64, maxFilterWords))
+		var connect func() bare.Failure
+		if o.modes != "" {
+			s, err := askForStreams(o.modes.Text())
+			if err != nil {
+				fail(exitNamespace, "connect the app's streams: "+err.Error())
+			}
+			connect = s.connect
+		}
+		start(p, o, make([]*byte, len(p.Env)+o.env+1), make([]uint64, maxFilterWords), connect)
 	}
 	if o.identifier != "" {
-		if bad := journalHeader(o.identifier, o.unit); bad.Failed() {
+		if bad := journalHeader(o); bad.Failed() {
 			bad.Die(exitNamespace)
 		}
 	}

@@ -5,6 +5,8 @@ import "github.com/raket/raket/stage2/bare"
 type options struct {
 	identifier bare.Str // journal identifier; empty: descriptor 1 is not the journal
 	unit       bare.Str // the host's unit
+	errorsLog  bool     // descriptor 2 is the journal
+	modes      bare.Str // of the app's streams, which mux holds; see streams.go
 	root       bare.Str // the app's root; empty: systemd has entered it
 	readOnly   bool
 	openPaths  bool // of root: the kernel's files in it are not protected
@@ -25,7 +27,7 @@ type options struct {
 
 // needsRuntime reports whether something is asked for that is written with all
 // of Go.
-func (o options) needsRuntime() bool { return o.program == 0 }
+func (o options) needsRuntime() bool { return o.program == 0 || o.modes != "" }
 
 // allCapabilities leaves the sets as they are.
 const allCapabilities = ^uint64(0)
@@ -63,7 +65,7 @@ func parse(p bare.Process) (options, bare.Failure) {
 // hasValue reports whether an option's value is the argument after it.
 func hasValue(option string) bool {
 	switch option {
-	case "-R", "-w", "-h", "-u", "-e", "-g", "-l", "-f", "-c", "-s", "-b", "-a":
+	case "-R", "-w", "-m", "-h", "-u", "-e", "-g", "-l", "-f", "-c", "-s", "-b", "-a":
 		return true
 	}
 	return false
@@ -90,6 +92,10 @@ func (o *options) set(option string, value bare.Str) bare.Failure {
 		o.identifier = value
 	case "-u":
 		o.unit = value
+	case "-j":
+		o.errorsLog = true
+	case "-m":
+		o.modes = value
 	case "-e":
 		o.env++
 	case "-g": // see groups

@@ -34,6 +34,8 @@ func TestOptions(t *testing.T) {
 		{name: "an app's end in the app's root", args: []string{"-p", "-s", "web"}, want: options{bounding: allCapabilities, record: "web\x00", inApp: true}},
 		{name: "a value may look like an option", args: []string{"-w", "--", "--", "x"}, want: options{bounding: allCapabilities, workDir: "--\x00"}, argv: []string{"x"}},
 		{name: "sockets", args: []string{"-f", "2", "--", "x"}, want: options{bounding: allCapabilities, sockets: 2}, argv: []string{"x"}},
+		{name: "streams that are held", args: []string{"-m", "tls", "--", "x"}, want: options{bounding: allCapabilities, modes: "tls\x00"}, argv: []string{"x"}},
+		{name: "a journal of errors alone", args: []string{"-h", "a", "-u", "b", "-j", "--", "x"}, want: options{bounding: allCapabilities, identifier: "a\x00", unit: "b\x00", errorsLog: true}, argv: []string{"x"}},
 		{name: "an address to wait for", args: []string{"-l", "@x"}, want: options{bounding: allCapabilities, awaited: "@x\x00"}},
 		{name: "no number of sockets", args: []string{"-f", "-1", "--", "x"}, err: `option "-f": needs a number`},
 		{name: "no arguments", err: "no program to execute"},

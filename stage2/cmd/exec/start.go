@@ -11,14 +11,15 @@ import (
 )
 
 // start becomes the program. env is memory for the program's environment, words
-// for the system call filter.
+// for the system call filter. connect, which is not nil under the runtime alone,
+// connects the app's streams in the app's root.
 //
 // Whatever it calls keeps to the rules of package bare: it may run without Go's
 // runtime.
-func start(p bare.Process, o options, env []*byte, words []uint64) {
+func start(p bare.Process, o options, env []*byte, words []uint64, connect func() bare.Failure) {
 	if o.identifier != "" {
 		// Before anything can fail, so that a failure is read by somebody.
-		if bad := journalHeader(o.identifier, o.unit); bad.Failed() {
+		if bad := journalHeader(o); bad.Failed() {
 			bad.Die(exitNamespace)
 		}
 	}
@@ -39,6 +40,11 @@ func start(p bare.Process, o options, env []*byte, words []uint64) {
 	}
 	if bad := setUp(p, o); bad.Failed() {
 		bad.Die(exitNamespace)
+	}
+	if connect != nil {
+		if bad := connect(); bad.Failed() {
+			bad.Die(exitNamespace)
+		}
 	}
 	if o.bounding != allCapabilities {
 		// To load a filter takes CAP_SYS_ADMIN, and giving that up system calls.
