@@ -8,6 +8,10 @@ import (
 	"github.com/raket/raket/pkg/stageabi"
 )
 
+// HostsFile is in a pod's directory: the /etc/hosts of all apps of a pod whose networks may
+// change what stands in it while they run.
+const HostsFile = "hosts"
+
 // ForApp describes the root of an app of the pod in dir, an absolute path. The
 // target is the app's own RootfsDir; a stage1 may choose another.
 func ForApp(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spec) Root {
@@ -18,6 +22,10 @@ func ForApp(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spec) 
 		Upper:  filepath.Join(bundle, stageabi.UpperDir),
 		Work:   filepath.Join(bundle, stageabi.WorkDir),
 		Files:  Files(s),
+	}
+	if s.Network.Mode == stageabi.NetCNI && s.Hosts != nil {
+		// First: a volume of the user's at that place covers it.
+		r.Binds = append(r.Binds, Bind{Source: filepath.Join(dir, HostsFile), Target: "/etc/hosts"})
 	}
 	for _, m := range spec.Mounts {
 		if m.Type != "bind" {

@@ -90,6 +90,7 @@ func (f *fakes) services() services {
 		preparer:    fake[preparer](f, f),
 		launcher:    fake[launcher](f, f),
 		keeper:      fake[keeper](f, f),
+		networks:    fake[networkStore](f, f),
 	}
 }
 
@@ -129,6 +130,10 @@ func load[T any](f *fakes, name string) (v T, err error) {
 		err = json.Unmarshal(raw, &v)
 	}
 	return v, err
+}
+
+func (f *fakes) Networks(context.Context) ([]networkInfo, error) {
+	return load[[]networkInfo](f, "networks.json")
 }
 
 func (f *fakes) Fetch(_ context.Context, r fetchRequest) (image.Image, error) {

@@ -141,6 +141,9 @@ func (e *env) completePodArgs(verb appargs.Verb) completeFunc {
 			if f.Name != name || f.Arg == "" || (prefix == "" && strings.HasPrefix(toComplete, "-")) {
 				continue
 			}
+			if f.Name == "net" {
+				return e.networkWords(cmd, prefix, toComplete, "host", "none", "all"), cobra.ShellCompDirectiveNoFileComp
+			}
 			var words []string
 			for _, w := range f.Words {
 				if strings.HasPrefix(w, toComplete) {

@@ -22,6 +22,7 @@ type services struct {
 	preparer    func(settings) (preparer, error)
 	launcher    func(settings) (launcher, error)
 	keeper      func(settings) (keeper, error)
+	networks    func(settings) (networkStore, error)
 	trusted     func(settings) (trustedKeys, error)
 	web         func(settings) (keyWeb, error)
 }
@@ -227,6 +228,12 @@ type logsRequest struct {
 	Follow bool
 	// Lines is how many of the last to show; negative is all.
 	Lines int
+}
+
+// networkStore knows the networks of the host.
+type networkStore interface {
+	// Networks lists those that pods can join in their order, and then files that are none.
+	Networks(ctx context.Context) ([]networkInfo, error)
 }
 
 // keeper ends pods, takes away what is left of them, and looks after those that run.

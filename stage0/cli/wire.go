@@ -13,6 +13,7 @@ func realServices() services {
 		preparer:    func(s settings) (preparer, error) { return openPreparer(s) },
 		launcher:    func(s settings) (launcher, error) { return openPods(s) },
 		keeper:      func(s settings) (keeper, error) { return openPods(s) },
+		networks:    func(s settings) (networkStore, error) { return openPods(s) },
 		trusted:     func(s settings) (trustedKeys, error) { return openKeystore(s), nil },
 		web:         func(settings) (keyWeb, error) { return web{}, nil },
 	}

@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strings"
 
+	podpkg "github.com/raket/raket/pkg/pod"
 	"github.com/raket/raket/pkg/podport"
 	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/stage0/cli/appargs"
@@ -136,4 +139,66 @@ func holdPorts(ports []stageabi.Port) error {
 		return &fault{err: err, hint: hint}
 	}
 	return err
+}
+
+// Networks lists the networks that there are, and then the broken files.
+func (r *realPods) Networks(context.Context) ([]networkInfo, error) {
+	set, _, err := loadNetworks(r.settings)
+	if err != nil {
+		return nil, err
+	}
+	joined, unreadable := r.joined()
+	dirs := r.pluginDirs()
+	list := []networkInfo{}
+	for _, n := range set.All() {
+		info := networkInfo{
+			Name: n.Name, File: n.File, Shared: n.Foreign, Type: n.Plugins[0].Type, Subnets: n.Subnets, Publishes: n.Publishes(),
+			Pods: append([]networkPod{}, joined[n.Name]...), Config: n.Config,
+		}
+		for _, name := range n.PluginNames() {
+			plugin := networkPlugin{Name: name, BuiltIn: netconf.WithinStage1(name)}
+			if !plugin.BuiltIn {
+				plugin.Path = netconf.FindPlugin(name, dirs)
+			}
+			info.Plugins = append(info.Plugins, plugin)
+		}
+		if err := n.Check(dirs); err != nil {
+			info.Problem = strings.TrimPrefix(err.Error(), "network "+n.Name+": ")
+		}
+		list = append(list, info)
+	}
+	for _, b := range set.Broken {
+		list = append(list, networkInfo{File: b.File, Shared: b.Foreign, Problem: strings.TrimPrefix(b.Err.Error(), b.File+": "), Pods: []networkPod{}})
+	}
+	return list, unreadable
+}
+
+// joined are the running pods by the networks that they have joined.
+func (r *realPods) joined() (map[string][]networkPod, error) {
+	pods, err := r.store.List()
+	if err != nil {
+		return nil, err
+	}
+	joined := map[string][]networkPod{}
+	for _, p := range pods {
+		if p.State != podpkg.Running {
+			continue
+		}
+		status, err := stageabi.ReadNetworkStatus(p.Dir())
+		if err != nil {
+			continue // it has none, is only starting, or has ended meanwhile
+		}
+		box, err := p.Sandbox()
+		if err != nil {
+			continue
+		}
+		var ports []string
+		for _, port := range status.Ports {
+			ports = append(ports, podport.Text(port))
+		}
+		for _, a := range status.Attachments {
+			joined[a.Name] = append(joined[a.Name], networkPod{UUID: string(p.UUID), Interface: a.IfName, Addresses: a.Addresses, Ports: ports, Names: box.Network.Aliases})
+		}
+	}
+	return joined, nil
 }

@@ -86,9 +86,14 @@ func (h Host) mustBuiltin(name, subnet string, number byte, leadsOn bool) Networ
 // executes none. What ptp would do by ipMasq takes four calls of nft.
 const masquerade = "raket-masquerade"
 
-// portmap is the plugin that publishes ports.
+// portmap is the plugin that publishes ports. The kernel does not route what comes from ::1: a
+// call there would wait for ever, so it is not led on, and is refused at once.
 func portmap(backend string) object {
-	return object{"type": "portmap", "backend": backend, "capabilities": object{portMappings: true}}
+	notLoopback := []string{"ip6 daddr != ::1"}
+	if backend == "iptables" {
+		notLoopback = []string{"!", "-d", "::1/128"}
+	}
+	return object{"type": "portmap", "backend": backend, "conditionsV6": notLoopback, "capabilities": object{portMappings: true}}
 }
 
 // firewall lets pods through rules of others that drop what they don't know.

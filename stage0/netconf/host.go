@@ -67,11 +67,14 @@ func FindPlugin(name string, dirs []string) string {
 	return ""
 }
 
+// WithinStage1 reports whether a plugin is no program, but a part of raket's stage1.
+func WithinStage1(plugin string) bool { return plugin == masquerade }
+
 // Missing are the plugins of a network that no directory has.
 func (n Network) Missing(dirs []string) []string {
 	var missing []string
 	for _, name := range n.PluginNames() {
-		if name != masquerade && FindPlugin(name, dirs) == "" {
+		if !WithinStage1(name) && FindPlugin(name, dirs) == "" {
 			missing = append(missing, name)
 		}
 	}

@@ -212,7 +212,7 @@ func TestResolve(t *testing.T) {
 		},
 		"a bridge is given what publishes ports": {
 			choices: []Choice{{Name: "lan"}, {Name: "br"}}, ports: port, want: []string{"lan eth0 []", "br eth1 []"},
-			config: `{"backend":"nftables","capabilities":{"portMappings":true},"type":"portmap"}]}`,
+			config: `{"backend":"nftables","capabilities":{"portMappings":true},"conditionsV6":["ip6 daddr != ::1"],"type":"portmap"}]}`,
 		},
 		"only the first of two publishes": {
 			choices: []Choice{{Name: "pub"}, {Name: "pub2"}}, ports: port, want: []string{"pub eth0 []", "pub2 eth1 []"},

@@ -17,6 +17,7 @@ import (
 	"github.com/raket/raket/pkg/sd"
 	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/stage1/network"
+	"github.com/raket/raket/stage1/podnames"
 )
 
 // sweepName is what this program is called by to have ended pods leave their networks.
@@ -57,6 +58,11 @@ func (p *pod) joinNetworks() (*network.Joined, error) {
 		return nil, errors.Join(err, j.Undo())
 	}
 	network.Complete(&p.sandbox, j.Status)
+	if p.sandbox.Hosts != nil {
+		if err := podnames.Share(p.dir, n, j.Status, *p.sandbox.Hosts); err != nil {
+			return nil, errors.Join(err, j.Undo())
+		}
+	}
 	sweepAfter(ctx, n.StateDir)
 	return j, nil
 }
@@ -96,7 +102,7 @@ func sweep(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("%s: want a directory, have %d arguments", sweepName, len(args))
 	}
-	return network.Sweep(ctx, args[0])
+	return errors.Join(network.Sweep(ctx, args[0]), podnames.Refresh(args[0]))
 }
 
 // leaveNetworks has the ended pod of this directory leave its networks, if it has not.
@@ -108,7 +114,7 @@ func leaveNetworks(uuid string) error {
 	if err != nil || s.Network.Mode != stageabi.NetCNI {
 		return err
 	}
-	return network.Leave(context.Background(), s.Network.StateDir, uuid)
+	return errors.Join(network.Leave(context.Background(), s.Network.StateDir, uuid), podnames.Refresh(s.Network.StateDir))
 }
 
 // verifyNetworks asks the plugins whether the running pod's networks are whole.
