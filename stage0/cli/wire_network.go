@@ -71,7 +71,7 @@ func (r *realPods) joinNetworks(box *stageabi.Sandbox, o appargs.RunOptions) err
 	box.Network.Aliases = o.Aliases
 	box.Network.CompleteHosts = !o.HostsFromHost
 	box.Network.CompleteDNS = !saidDNS(o)
-	return holdPorts(ports)
+	return r.holdPorts(ports)
 }
 
 // withoutNetworks refuses what needs a network of the pod's own.
@@ -128,10 +128,13 @@ func around(p stageabi.Port, port uint16) []stageabi.Port {
 }
 
 // holdPorts takes the ports for as long as the pod lives.
-func holdPorts(ports []stageabi.Port) error {
+func (r *realPods) holdPorts(ports []stageabi.Port) error {
 	err := hostport.Hold(ports)
 	var taken *hostport.Taken
 	if errors.As(err, &taken) {
+		if taken.By == "" {
+			taken.By = r.publisher(taken.Port)
+		}
 		hint := "publish another one"
 		if ip, err := netip.ParseAddrPort(taken.At); err == nil && taken.Port.HostIP == "" && !ip.Addr().IsUnspecified() {
 			hint = fmt.Sprintf("publish it on another address alone, as --port=ADDRESS:%d:%d/%s", taken.Port.HostPort, taken.Port.PodPort, taken.Port.Protocol)
@@ -139,6 +142,30 @@ func holdPorts(ports []stageabi.Port) error {
 		return &fault{err: err, hint: hint}
 	}
 	return err
+}
+
+// publisher is the running pod that publishes a port: nobody listens there, so that the kernel
+// does not show who has it.
+func (r *realPods) publisher(port stageabi.Port) string {
+	pods, err := r.store.List()
+	if err != nil {
+		return ""
+	}
+	for _, p := range pods {
+		if p.State != podpkg.Running {
+			continue
+		}
+		box, err := p.Sandbox()
+		if err != nil {
+			continue
+		}
+		for _, other := range box.Network.Ports {
+			if podport.Overlap(port, other) {
+				return "pod " + string(p.UUID)
+			}
+		}
+	}
+	return ""
 }
 
 // Networks lists the networks that there are, and then the broken files.

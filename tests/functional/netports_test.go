@@ -51,67 +51,179 @@ n='ip -n %[1]s'; $n address add %[4]s/24 dev eth0; $n address add %[5]s/64 dev e
 	t.Cleanup(func() { p.MustRun(t, "ip link delete wire; ip netns delete "+outside) })
 }
 
-// server is an app that answers with the caller's address.
-func server(at ...string) app {
-	return app{name: "server", image: peerImage, args: append([]string{"/usr/bin/peer"}, at...), flags: []string{"--type=notify"}}
+// peers is an app that answers calls.
+func peers(at ...string) app {
+	return app{name: "peer", image: peerImage, args: append([]string{"/usr/bin/peer"}, at...), flags: []string{"--type=notify"}}
 }
 
-// hear makes a call by a command that stands before the program, and returns the answer.
-func (p *pods) hear(t *testing.T, prefix, to string) (string, bool) {
+// launch starts a pod in a unit of its own, and returns its UUID when it is ready.
+func (p *pods) launch(t *testing.T, name string, flags []string, apps ...app) string {
 	t.Helper()
-	r := p.Run(t, prefix+" "+peerPath+" -call "+quote(to))
-	return strings.TrimSpace(r.Stdout), r.Code == 0
+	unit := "f-" + plain(t.Name()) + "-" + name
+	file := "/run/" + unit + ".uuid"
+	line := podLine(append([]string{"run", "--quiet", "--uuid-file-save=" + file}, flags...), apps...)
+	t.Cleanup(func() {
+		p.Run(t, fmt.Sprintf("systemctl stop %[1]s; systemctl reset-failed %[1]s; rm -f %[2]s", unit, file))
+	})
+	return p.MustRun(t, fmt.Sprintf("systemd-run --quiet --unit=%s -p Type=notify -p NotifyAccess=main -p KillMode=mixed -p Delegate=yes -p Slice=machine.slice -p SuccessExitStatus=133 -- %s %s && cat %s",
+		unit, p.cmd(), quote(line...), file))
 }
 
-// address is the pod's first address of a family.
-func (p *pods) address(t *testing.T, uuid, family string) string {
+// call is a call from some place to a server, and the answer that is expected; "" is none.
+type call struct{ from, to, want string }
+
+// calls makes all calls by one command: each takes longer than it seems to get to the host.
+func (p *pods) calls(t *testing.T, list []call) {
 	t.Helper()
-	return p.MustRun(t, fmt.Sprintf(`nsenter -t $(cat %s/pods/run/%s/pid) -n true; %s exec --app=server %s -- ip -%s -o address show dev eth0 scope global | awk '{sub("/.*","",$4); print $4; exit}'`, p.dir, uuid, p.cmd(), uuid, family))
+	var script strings.Builder
+	for _, c := range list {
+		fmt.Fprintf(&script, "%s -call %s 2>/dev/null || echo\n", c.from, quote(c.to))
+	}
+	answers := strings.Split(p.MustRun(t, script.String()), "\n")
+	for len(answers) < len(list) {
+		answers = append(answers, "")
+	}
+	for i, c := range list {
+		if answers[i] != c.want {
+			t.Errorf("%s -call %s was answered %q, want %q", strings.ReplaceAll(c.from, p.dir, "DIR"), c.to, answers[i], c.want)
+		}
+	}
+}
+
+// inPod is where a call is made in a pod's app.
+func (p *pods) inPod(uuid string) string {
+	return p.cmd() + " exec --app=peer " + uuid + " -- /usr/bin/peer"
+}
+
+// addresses are a pod's on its first network.
+func (p *pods) addresses(t *testing.T, uuid string) (four, six string) {
+	t.Helper()
+	out := p.MustRun(t, fmt.Sprintf(`%s exec --app=peer %s -- sh -c "ip -o address show dev eth0 scope global" | awk '{sub("/.*","",$4); print $4}' | sort`, p.cmd(), uuid))
+	four, six, _ = strings.Cut(out, "\n")
+	return four, six
 }
 
 func TestPublishedPorts(t *testing.T) {
 	p := newPods(t)
 	p.withPeer(t)
 	p.withOutside(t)
+	// Whoever needs it turns it on.
 	p.MustRun(t, "sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0")
-	uuid, _ := p.start(t, []string{
+	server := p.launch(t, "server", []string{
 		"--net=default", "--port=80-tcp:8080", "-p", "8053:53/udp", "--port=9000-9002:7000-7002",
 		"--port=" + hostIP4 + ":8081:80", "--publish=[" + hostIP6 + "]:8082:80",
-	}, server("tcp:[::]:80", "udp:[::]:53", "tcp:[::]:7000", "tcp:[::]:7001", "tcp:[::]:7002"))
-	four, six := p.MustRun(t, p.cmd()+" exec --app=server "+uuid+" -- ip -4 -o address show dev eth0 | awk '{print $4}'"), p.MustRun(t, p.cmd()+" exec --app=server "+uuid+" -- ip -6 -o address show dev eth0 scope global | awk '{print $4}'")
-	four, _, _ = strings.Cut(four, "/")
-	six, _, _ = strings.Cut(six, "/")
-	t.Log(four, six)
-	fromOutside := "ip netns exec " + outside
-	other, _ := p.start(t, []string{"--net=default"}, app{name: "other", image: peerImage, args: []string{"/bin/sleep", "inf"}})
-	inOther, inItself := p.cmd()+" exec --app=other "+other+" --", p.cmd()+" exec --app=server "+uuid+" --"
-	_ = inOther
-	_ = inItself
-	for _, tt := range []struct{ from, to string }{
-		{fromOutside, "tcp:" + hostIP4 + ":8080"},
-		{fromOutside, "tcp:[" + hostIP6 + "]:8080"},
-		{fromOutside, "udp:" + hostIP4 + ":8053"},
-		{fromOutside, "udp:[" + hostIP6 + "]:8053"},
-		{fromOutside, "tcp:" + hostIP4 + ":9001"},
-		{fromOutside, "tcp:" + hostIP4 + ":8081"},
-		{fromOutside, "tcp:[" + hostIP6 + "]:8082"},
-		{fromOutside, "tcp:" + hostIP4 + ":8082"},
-		{"", "tcp:127.0.0.1:8080"},
-		{"", "tcp:127.0.0.1:8081"},
-		{"", "udp:127.0.0.1:8053"},
-		{"", "tcp:" + hostIP4 + ":8080"},
-		{"", "tcp:[" + hostIP6 + "]:8080"},
-		{"", "tcp:[::1]:8080"},
-		{"", "tcp:" + four + ":80"},
-	} {
-		got, ok := p.hear(t, tt.from, tt.to)
-		t.Log(tt.from, tt.to, got, ok)
+	}, peers("tcp:[::]:80", "udp:[::]:53", "tcp:[::]:7000", "tcp:[::]:7001", "tcp:[::]:7002"))
+	other := p.launch(t, "other", []string{"--net=default"}, peers())
+	four, six := p.addresses(t, server)
+	other4, other6 := p.addresses(t, other)
+	gateway4, gateway6 := "172.16.28.1", six[:strings.LastIndexByte(six, ':')+1]+"1"
+	far, host := "ip netns exec "+outside+" "+peerPath, peerPath
+	tcp4, tcp6 := " "+four+":80", " ["+six+"]:80"
+	p.calls(t, []call{
+		// From outside: callers keep their addresses.
+		{far, "tcp:" + hostIP4 + ":8080", outsideIP + tcp4},
+		{far, "tcp:[" + hostIP6 + "]:8080", outside6 + tcp6},
+		{far, "udp:" + hostIP4 + ":8053", outsideIP + " [::]:53"},
+		{far, "udp:[" + hostIP6 + "]:8053", outside6 + " [::]:53"},
+		{far, "tcp:" + hostIP4 + ":9001", outsideIP + " " + four + ":7001"},
+		{far, "tcp:" + hostIP4 + ":8081", outsideIP + tcp4},
+		{far, "tcp:[" + hostIP6 + "]:8082", outside6 + tcp6},
+		{far, "tcp:" + hostIP4 + ":8082", ""},
+		{far, "tcp:" + hostIP4 + ":7000", ""},
+		// From the host, to any of its addresses.
+		{host, "tcp:127.0.0.1:8080", gateway4 + tcp4},
+		{host, "udp:127.0.0.1:8053", gateway4 + " [::]:53"},
+		{host, "tcp:" + hostIP4 + ":8080", hostIP4 + tcp4},
+		{host, "tcp:[" + hostIP6 + "]:8080", hostIP6 + tcp6},
+		{host, "tcp:127.0.0.1:8081", ""},
+		{host, "tcp:" + four + ":80", gateway4 + tcp4},
+		// From another pod, by the host's address and by the pod's own.
+		{p.inPod(other), "tcp:" + hostIP4 + ":8080", other4 + tcp4},
+		{p.inPod(other), "tcp:[" + hostIP6 + "]:8080", other6 + tcp6},
+		{p.inPod(other), "tcp:" + four + ":80", other4 + tcp4},
+		// From the pod itself, by the host's address.
+		{p.inPod(server), "tcp:" + hostIP4 + ":8080", gateway4 + tcp4},
+		{p.inPod(server), "tcp:[" + hostIP6 + "]:8080", gateway6 + tcp6},
+	})
+	// The kernel does not lead on what comes from ::1: it is refused at once, so that callers
+	// try the other address of localhost.
+	if got := p.Run(t, peerPath+" -call 'tcp:[::1]:8080'"); !strings.Contains(got.Stderr, "connection refused") {
+		t.Errorf("::1: %q %q", got.Stdout, got.Stderr)
 	}
-	for _, in := range []string{"other " + other, "server " + uuid} {
-		for _, to := range []string{"tcp:" + hostIP4 + ":8080", "tcp:[" + hostIP6 + "]:8080", "udp:" + hostIP4 + ":8053", "tcp:" + four + ":80", "tcp:127.0.0.1:8080"} {
-			r := p.Run(t, p.cmd()+" exec --app="+in+" -- /usr/bin/peer -call "+quote(to))
-			t.Log(in, to, r.Stdout, r.Stderr, r.Code)
+	// A pod reaches the outside world, which sees the host.
+	p.MustRun(t, "ip netns exec "+outside+" systemd-run --quiet --unit=f-far -p Type=notify -p NotifyAccess=main -p NetworkNamespacePath=/run/netns/"+outside+" "+peerPath+" 'tcp:[::]:80'")
+	t.Cleanup(func() { p.Run(t, "systemctl stop f-far") })
+	p.calls(t, []call{
+		{p.inPod(server), "tcp:" + outsideIP + ":80", hostIP4 + " " + outsideIP + ":80"},
+		{p.inPod(server), "tcp:[" + outside6 + "]:80", hostIP6 + " [" + outside6 + "]:80"},
+	})
+	// Rules as firewalld makes them let published ports through, and nothing else.
+	p.MustRun(t, `nft -f - <<E
+table inet f_strict {
+	chain input { type filter hook input priority filter + 10; policy drop; ct state { established, related } accept; ct status dnat accept; iifname "lo" accept; }
+	chain forward { type filter hook forward priority filter + 10; policy drop; ct state { established, related } accept; ct status dnat accept; }
+}
+E`)
+	t.Cleanup(func() { p.Run(t, "nft delete table inet f_strict") })
+	p.calls(t, []call{
+		{far, "tcp:" + hostIP4 + ":8080", outsideIP + tcp4},
+		{far, "udp:[" + hostIP6 + "]:8053", outside6 + " [::]:53"},
+		{host, "tcp:127.0.0.1:8080", gateway4 + tcp4},
+		{p.inPod(other), "tcp:" + hostIP4 + ":8080", other4 + tcp4},
+		{p.inPod(other), "tcp:" + four + ":80", ""},
+	})
+	// Nothing of it stays.
+	p.must(t, "stop", server)
+	if rules := p.MustRun(t, "nft list ruleset"); strings.Contains(rules, server) {
+		t.Errorf("rules of the pod stay:\n%s", rules)
+	}
+	if got := p.Run(t, peerPath+" -call tcp:"+hostIP4+":8080"); !strings.Contains(got.Stderr, "connection refused") {
+		t.Errorf("after the pod: %q %q", got.Stdout, got.Stderr)
+	}
+}
+
+func TestTakenPortsAreRefusedByName(t *testing.T) {
+	p := newPods(t)
+	p.withPeer(t)
+	p.MustRun(t, "systemd-run --quiet --unit=f-taker -p Type=notify -p NotifyAccess=main "+peerPath+" tcp:127.0.0.1:8090 'udp:[::]:8091'")
+	t.Cleanup(func() { p.Run(t, "systemctl stop f-taker") })
+	p.WriteFile(t, "/run/systemd/system/f-taken.service", "[Service]\nExecStart=/bin/true\n", 0o644)
+	t.Cleanup(func() { p.Run(t, "rm -f /run/systemd/system/f-taken.service") })
+	p.socket(t, "f-taken.socket", "f-taken.service", "ListenStream=8092")
+	server := p.launch(t, "server", []string{"--port=8093:80", "-p8095:53/udp"}, peers("tcp:[::]:80", "udp:[::]:53"))
+	refused := func(port, want, hint string) {
+		t.Helper()
+		r := p.raket(t, "run", "--quiet", "--net=default", "--port="+port, peerImage, "--name=peer")
+		lines := strings.Split(strings.TrimSpace(r.Stderr), "\n")
+		if r.Code != 254 || len(lines) != 2 || !strings.HasSuffix(lines[0], want) || lines[1] != "hint: "+hint {
+			t.Errorf("--port=%s: status %d, %q; want %q and %q", port, r.Code, r.Stderr, want, hint)
 		}
 	}
-	t.Log(p.MustRun(t, "nft list ruleset; ip route; cat /proc/sys/net/ipv4/conf/*/route_localnet"))
+	pid := p.show(t, "f-taker.service", "MainPID")
+	refused("8090:80", "port 8090/tcp of the host is taken by peer (process "+pid+") at 127.0.0.1:8090", "publish it on another address alone, as --port=ADDRESS:8090:80/tcp")
+	refused("8089-8091:53-55/udp", "port 8091/udp of the host is taken by peer (process "+pid+") at [::]:8091", "publish another one")
+	refused("80-tcp:8092", "port 8092/tcp of the host is taken by f-taken.socket at [::]:8092", "publish another one")
+	refused("8093:80", "port 8093/tcp of the host is taken by pod "+server, "publish another one")
+	refused("8095:80/udp", "port 8095/udp of the host is taken by pod "+server+" at [::]:8095", "publish another one")
+	// Nobody else takes a published port either, and what was refused has left nothing.
+	if r := p.Run(t, "timeout 5 "+peerPath+" tcp:127.0.0.1:8093"); !strings.Contains(r.Stderr, "address already in use") {
+		t.Errorf("another had the port: %d %q", r.Code, r.Stderr)
+	}
+	if got := len(p.list(t)); got != 1 {
+		t.Errorf("%d pods", got)
+	}
+	p.calls(t, []call{{peerPath, "tcp:127.0.0.1:8090", "127.0.0.1 127.0.0.1:8090"}})
+	// When the pod has ended, the port is free.
+	p.must(t, "stop", "--force", server)
+	p.launch(t, "next", []string{"--port=8093:80"}, peers("tcp:[::]:80"))
+	// A port of the host's socket is the socket's, and reaches the app through it.
+	image := p.socketsImage(t)
+	unit := p.unitOf(t, "/opt/raket/bin/raket", []string{"Sockets=f-own.socket"}, []string{"--net=default", "--port=8094:80"}, app{image: image, args: []string{"/usr/bin/sockets"}})
+	p.socket(t, "f-own.socket", unit, "ListenStream=8094", "FileDescriptorName=own")
+	if got := p.call(t, "tcp:127.0.0.1:8094"); got != "own" {
+		t.Errorf("the socket's port was answered by %q", got)
+	}
+	if rules := p.MustRun(t, "nft list ruleset"); strings.Contains(rules, "8094") {
+		t.Errorf("a rule takes the socket's port:\n%s", rules)
+	}
 }

@@ -8,7 +8,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -40,7 +42,10 @@ func run(args []string) error {
 	if err := ready(); err != nil {
 		return err
 	}
-	select {}
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	<-term
+	return nil
 }
 
 func ready() error {
