@@ -58,6 +58,30 @@ func (o options) become(argv []string) (int, error) {
 	return exitExec, wrap("execute "+strconv.Quote(argv[0]), err)
 }
 
+// closeCallers closes all descriptors from callerFD on but those of Go's runtime: it watches
+// files by two of them, which are no files themselves, and ends the process when it misses
+// one. They are closed by the execution.
+func closeCallers() error {
+	const beyondRuntime = 1024 // it has the lowest that were free
+	first := uint(callerFD)
+	for fd := callerFD; fd < beyondRuntime; fd++ {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != 0 {
+			continue
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+			continue
+		}
+		if first < uint(fd) {
+			if err := unix.CloseRange(first, uint(fd)-1, 0); err != nil {
+				return err
+			}
+		}
+		first = uint(fd) + 1
+	}
+	return unix.CloseRange(first, 1<<31-1, 0)
+}
+
 // enter moves this thread to where the app is.
 func (o options) enter() error {
 	if o.users >= 0 {
@@ -81,7 +105,7 @@ func (o options) enter() error {
 		}
 	}
 	// From here on the app may have its hands on this process.
-	if err := unix.CloseRange(callerFD, 1<<31-1, 0); err != nil {
+	if err := closeCallers(); err != nil {
 		return wrap("close descriptors", err)
 	}
 	if err := unix.Chdir(o.workDir); err != nil {
