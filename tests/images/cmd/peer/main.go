@@ -34,8 +34,9 @@ func run(args []string) error {
 	if *calls {
 		return call(flags.Arg(0), *from)
 	}
+	failed := make(chan error)
 	for _, at := range flags.Args() {
-		if err := serve(at); err != nil {
+		if err := serve(at, failed); err != nil {
 			return err
 		}
 	}
@@ -44,8 +45,12 @@ func run(args []string) error {
 	}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
-	<-term
-	return nil
+	select {
+	case err := <-failed:
+		return err
+	case <-term:
+		return nil
+	}
 }
 
 func ready() error {
@@ -93,7 +98,7 @@ func call(to, from string) error {
 	return nil
 }
 
-func serve(at string) error {
+func serve(at string, failed chan<- error) error {
 	network, address, _ := strings.Cut(at, ":")
 	if network == "udp" {
 		addr, err := net.ResolveUDPAddr(network, address)
@@ -104,36 +109,34 @@ func serve(at string) error {
 		if err != nil {
 			return err
 		}
-		go answerDatagrams(c)
+		go func() { failed <- answerDatagrams(c) }()
 		return nil
 	}
 	l, err := net.Listen(network, address)
 	if err != nil {
 		return err
 	}
-	go answerConnections(l)
+	go func() { failed <- answerConnections(l) }()
 	return nil
 }
 
-func answerConnections(l net.Listener) {
+func answerConnections(l net.Listener) error {
 	for {
 		c, err := l.Accept()
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "peer:", err)
-			os.Exit(1)
+			return err
 		}
 		fmt.Fprintln(c, answer(c.RemoteAddr(), c.LocalAddr()))
 		c.Close()
 	}
 }
 
-func answerDatagrams(c *net.UDPConn) {
+func answerDatagrams(c *net.UDPConn) error {
 	buf := make([]byte, 256)
 	for {
 		_, from, err := c.ReadFromUDPAddrPort(buf)
 		if err != nil {
-			fmt.Fprintln(os.Stderr, "peer:", err)
-			os.Exit(1)
+			return err
 		}
 		text := answer(net.UDPAddrFromAddrPort(from), c.LocalAddr())
 		if _, err := c.WriteToUDPAddrPort([]byte(text+"\n"), from); err != nil {
