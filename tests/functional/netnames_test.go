@@ -16,7 +16,7 @@ E`)
 	db := p.launch(t, "db", []string{"--net=back:IP=10.77.0.40", "--net-alias=db", "--net-alias=db.example", "--hostname=db-1"}, peers("tcp:0.0.0.0:80"))
 	apart := p.launch(t, "apart", []string{"--net=default"}, peers())
 	late := p.launch(t, "late", []string{"--net=back"}, peers())
-	early4, _ := p.addresses(t, early)
+	early4, _ := p.peerAddresses(t, early)
 	p.calls(t, []call{
 		{p.inPod(early), "tcp:db:80", "10.77.0.2 10.77.0.40:80"},
 		{p.inPod(late), "tcp:db.example:80", "10.77.0.41 10.77.0.40:80"},
@@ -36,7 +36,7 @@ E`)
 		t.Errorf("network inspect: %s", got)
 	}
 	p.must(t, "stop", db)
-	p.WaitFor(t, limit, "! "+p.cmd()+" exec --app=peer "+early+" -- grep -q db /etc/hosts")
+	p.WaitFor(t, limit, "! "+p.cmd()+" exec --app=peer "+early+" -- grep -qw db.example /etc/hosts")
 }
 
 func TestNameServersThatPodsReach(t *testing.T) {

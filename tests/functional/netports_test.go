@@ -95,8 +95,8 @@ func (p *pods) inPod(uuid string) string {
 	return p.cmd() + " exec --app=peer " + uuid + " -- /usr/bin/peer"
 }
 
-// addresses are a pod's on its first network.
-func (p *pods) addresses(t *testing.T, uuid string) (four, six string) {
+// peerAddresses are a pod's on its first network.
+func (p *pods) peerAddresses(t *testing.T, uuid string) (four, six string) {
 	t.Helper()
 	out := p.MustRun(t, fmt.Sprintf(`%s exec --app=peer %s -- sh -c "ip -o address show dev eth0 scope global" | awk '{sub("/.*","",$4); print $4}' | sort`, p.cmd(), uuid))
 	four, six, _ = strings.Cut(out, "\n")
@@ -114,8 +114,8 @@ func TestPublishedPorts(t *testing.T) {
 		"--port=" + hostIP4 + ":8081:80", "--publish=[" + hostIP6 + "]:8082:80",
 	}, peers("tcp:[::]:80", "udp:[::]:53", "tcp:[::]:7000", "tcp:[::]:7001", "tcp:[::]:7002"))
 	other := p.launch(t, "other", []string{"--net=default"}, peers())
-	four, six := p.addresses(t, server)
-	other4, other6 := p.addresses(t, other)
+	four, six := p.peerAddresses(t, server)
+	other4, other6 := p.peerAddresses(t, other)
 	gateway4, gateway6 := "172.16.28.1", six[:strings.LastIndexByte(six, ':')+1]+"1"
 	far, host := "ip netns exec "+outside+" "+peerPath, peerPath
 	tcp4, tcp6 := " "+four+":80", " ["+six+"]:80"
