@@ -108,7 +108,9 @@ func appConfig(name string, arg appargs.App, img image.Image, all []podmanifest.
 		ReadonlyRootfs: arg.Override.ReadonlyRootfs != nil && *arg.Override.ReadonlyRootfs,
 		Annotations:    arg.Override.Streams.Annotations(),
 	}
-	c.Annotations = map[string]string{}
+	if c.Annotations == nil {
+		c.Annotations = map[string]string{}
+	}
 	for name, value := range arg.Override.Annotations {
 		if podmanifest.CanName(name) {
 			c.Annotations[name] = value

@@ -122,7 +122,7 @@ func TestAttachToATerminal(t *testing.T) {
 	two.expect("40 100\r\n$ ")
 	s.expect("40 100\r\n$ ")
 	// It leaves, by keys of its own, and those that it has not are the app's.
-	two.enter("echo go; cat\r")
+	two.enter("sh -c 'echo go; exec cat'\r")
 	two.expect("\r\ngo\r\n")
 	two.enter("\x10\x01x\x7f\x7f\x7f\r\x04")
 	two.expect("$ ")
@@ -135,12 +135,9 @@ func TestAttachToATerminal(t *testing.T) {
 		k := p.newScreen(t, "exec "+p.command("attach", uuid))
 		k.enter("echo $A\r")
 		k.expect("kept\r\n$ ")
-		if err := k.cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = k.cmd.Wait()
-		if got := p.MustRun(t, "pgrep -cx attach; true"); got != "0" {
-			t.Errorf("%s clients are left", got)
+		p.MustRun(t, "pkill -KILL -x attach")
+		if got := k.wait(); got == 0 {
+			t.Errorf("it ended with %d", got)
 		}
 		again := p.newScreen(t, "exec "+p.command("attach", uuid))
 		again.enter("echo $A\r")

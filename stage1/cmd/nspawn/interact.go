@@ -63,6 +63,10 @@ func (p *pod) connectInput() (err error) {
 	if err == nil && p.stdin == unitgen.InteractivePipe && p.sandbox.Users != nil {
 		err = errors.New("an interactive pod with a user namespace needs a terminal as standard input; of a pipe or a file, --stdin=stream and raket attach --close-stdin")
 	}
+	if err == nil && p.stdin != unitgen.InteractiveNot {
+		// Before there is anything to undo.
+		_, err = unitgen.Modes(unitgen.App{Spec: p.specs[0], Interactive: p.stdin})
+	}
 	if err != nil || p.stdin != unitgen.InteractiveTerminal {
 		return err
 	}
