@@ -96,6 +96,12 @@ func Check(spec *Spec) error {
 	if _, err := Properties(spec); err != nil {
 		return fmt.Errorf("annotations: %w", err)
 	}
+	if _, err := LifeOf(spec); err != nil {
+		return err
+	}
+	if _, err := HealthOf(spec); err != nil {
+		return err
+	}
 	return nil
 }
 

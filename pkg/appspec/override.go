@@ -52,6 +52,9 @@ type Override struct {
 	Restart     string // systemd's Restart=: no, on-failure, always …
 	StopSignal  string // name or number
 	StopTimeout *time.Duration
+
+	Life   Life // each list that is not empty replaces
+	Health HealthOverride
 }
 
 // Apply changes the app as o says. On an error the app is half changed, and of no
@@ -201,6 +204,12 @@ func (a *App) applyAnnotations(o Override) error {
 		}
 		given[p.Name] = true
 		a.setProperty(p.Name, value)
+	}
+	if err := a.applyLife(o.Life); err != nil {
+		return err
+	}
+	if err := a.applyHealth(o.Health); err != nil {
+		return err
 	}
 	_, err := Properties(a.Spec)
 	return err

@@ -63,6 +63,9 @@ func (a *App) Resolve(root Root) (*Spec, error) {
 	if err := a.setHandlers(root); err != nil {
 		return nil, err
 	}
+	if err := a.resolveHealth(root); err != nil {
+		return nil, err
+	}
 	if len(a.Ignored) > 0 {
 		a.Spec.Annotations[AnnotationIgnoredIsolators] = strings.Join(a.Ignored, " ")
 	}

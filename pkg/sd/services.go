@@ -15,10 +15,12 @@ type Service struct {
 	Result   string // "success", "exit-code", "signal", …
 	MainPID  int    // 0 if it does not run
 	Restarts int
-	Started  time.Time // of the present or last run; zero if there was none
-	Finished time.Time // of the last run's end; zero if there was none
-	Code     int       // CLD_EXITED (1), CLD_KILLED (2), CLD_DUMPED (3) of the last run; 0 if there was none
-	Status   int       // exit status or signal number that goes with Code
+	// StatusText is what the service said last of itself.
+	StatusText string
+	Started    time.Time // of the present or last run; zero if there was none
+	Finished   time.Time // of the last run's end; zero if there was none
+	Code       int       // CLD_EXITED (1), CLD_KILLED (2), CLD_DUMPED (3) of the last run; 0 if there was none
+	Status     int       // exit status or signal number that goes with Code
 }
 
 // Manager is a connection to the systemd whose private socket this process
@@ -55,15 +57,16 @@ func (m *Manager) Service(ctx context.Context, unit string) (Service, error) {
 		return Service{}, fmt.Errorf("state of %s: %w", unit, err)
 	}
 	return Service{
-		Active:   property[string](props, "ActiveState"),
-		Sub:      property[string](props, "SubState"),
-		Result:   property[string](props, "Result"),
-		MainPID:  int(property[uint32](props, "MainPID")),
-		Restarts: int(property[uint32](props, "NRestarts")),
-		Started:  stamp(property[uint64](props, "ExecMainStartTimestamp")),
-		Finished: stamp(property[uint64](props, "ExecMainExitTimestamp")),
-		Code:     int(property[int32](props, "ExecMainCode")),
-		Status:   int(property[int32](props, "ExecMainStatus")),
+		Active:     property[string](props, "ActiveState"),
+		Sub:        property[string](props, "SubState"),
+		Result:     property[string](props, "Result"),
+		MainPID:    int(property[uint32](props, "MainPID")),
+		Restarts:   int(property[uint32](props, "NRestarts")),
+		StatusText: property[string](props, "StatusText"),
+		Started:    stamp(property[uint64](props, "ExecMainStartTimestamp")),
+		Finished:   stamp(property[uint64](props, "ExecMainExitTimestamp")),
+		Code:       int(property[int32](props, "ExecMainCode")),
+		Status:     int(property[int32](props, "ExecMainStatus")),
 	}, nil
 }
 

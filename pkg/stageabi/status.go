@@ -136,12 +136,14 @@ type Live struct {
 
 // LiveApp is the state of one app of a running pod, in systemd's words.
 type LiveApp struct {
-	State    string    `json:"state"`    // "active", "activating", "failed", "inactive"
-	SubState string    `json:"subState"` // "running", "exited", "auto-restart", …
-	Result   string    `json:"result"`
-	PID      int       `json:"pid"` // in the pod's PID namespace; 0 if it does not run
-	Restarts int       `json:"restarts"`
-	Started  time.Time `json:"started,omitzero"`
-	Finished time.Time `json:"finished,omitzero"` // of the run before the present one, if it runs
-	Code     *int      `json:"code,omitempty"`    // how that run ended; 128 + signal if killed
+	State    string `json:"state"`    // "active", "activating", "failed", "inactive"
+	SubState string `json:"subState"` // "running", "exited", "auto-restart", …
+	Result   string `json:"result"`
+	PID      int    `json:"pid"` // in the pod's PID namespace; 0 if it does not run
+	Restarts int    `json:"restarts"`
+	// StatusText is what the app said last of itself: STATUS= of sd_notify(3).
+	StatusText string    `json:"statusText,omitempty"`
+	Started    time.Time `json:"started,omitzero"`
+	Finished   time.Time `json:"finished,omitzero"` // of the run before the present one, if it runs
+	Code       *int      `json:"code,omitempty"`    // how that run ended; 128 + signal if killed
 }

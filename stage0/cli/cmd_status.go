@@ -18,8 +18,9 @@ func newStatus(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status UUID",
 		Short: "Print the state of a pod",
-		Long: `As lines of NAME=VALUE: state, created, started, networks, pid, exited, and app-NAME with the exit
-code of each app that has ended. Networks are as NAME:ip4=ADDRESS; --format=json has their interfaces, all their
+		Long: `As lines of NAME=VALUE: state, created, started, networks, pid, exited, and of each app app-NAME, its exit
+code, if it has ended; health-NAME (starting, healthy or unhealthy), if its health is checked; and status-NAME, what it
+says of itself (STATUS= of sd_notify(3)). Networks are as NAME:ip4=ADDRESS; --format=json has their interfaces, all their
 addresses, and published ports. The same lines always stand in the same order.`,
 		Example: `raket status --wait 2fd6e2e1
 raket status --format=json 2fd6e2e1`,
@@ -126,6 +127,12 @@ func (e *env) printStatus(p pod) error {
 		for _, a := range p.Apps {
 			if a.ExitCode != nil {
 				line("app-"+a.Name, fmt.Sprint(*a.ExitCode))
+			}
+			if a.Health != nil {
+				line("health-"+a.Name, a.Health.Status)
+			}
+			if a.StatusText != "" {
+				line("status-"+a.Name, a.StatusText)
 			}
 		}
 	}

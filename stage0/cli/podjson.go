@@ -32,6 +32,19 @@ type appJSON struct {
 	Started  *int64 `json:"started_at,omitempty"`
 	Ended    *int64 `json:"finished_at,omitempty"`
 	ExitCode *int   `json:"exit_code,omitempty"`
+	// StatusText is what the app says of itself.
+	StatusText string      `json:"status_text,omitempty"`
+	Health     *healthJSON `json:"health,omitempty"`
+}
+
+type healthJSON struct {
+	Status  string `json:"status"`
+	Failing int    `json:"failing_streak"`
+	// Checked is in nanoseconds since 1970.
+	Checked *int64 `json:"checked_at,omitempty"`
+	// ExitCode is -1 of a check that took too long.
+	ExitCode *int   `json:"exit_code,omitempty"`
+	Output   string `json:"output,omitempty"`
 }
 
 type networkJSON struct {
@@ -64,9 +77,20 @@ func toJSON(p pod) podJSON {
 	for _, a := range p.Apps {
 		j.AppNames = append(j.AppNames, a.Name)
 		j.Apps = append(j.Apps, appJSON{
-			Name: a.Name, State: a.State, ImageName: a.ImageName, ImageID: a.ImageID, ExitCode: a.ExitCode,
+			Name: a.Name, State: a.State, ImageName: a.ImageName, ImageID: a.ImageID, ExitCode: a.ExitCode, StatusText: a.StatusText, Health: healthToJSON(a.Health),
 			Created: unixTime(p.Created, time.Time.UnixNano), Started: unixTime(a.Started, time.Time.UnixNano), Ended: unixTime(a.Ended, time.Time.UnixNano),
 		})
+	}
+	return j
+}
+
+func healthToJSON(h *appHealth) *healthJSON {
+	if h == nil {
+		return nil
+	}
+	j := &healthJSON{Status: h.Status, Failing: h.Failing, Checked: unixTime(h.Checked, time.Time.UnixNano), Output: h.Output}
+	if j.Checked != nil {
+		j.ExitCode = &h.Code
 	}
 	return j
 }

@@ -292,6 +292,19 @@ type podApp struct {
 	Started, Ended time.Time
 	// ExitCode is nil where the app has not ended.
 	ExitCode *int
+	// Health is nil where nothing is checked.
+	Health *appHealth
+	// StatusText is what the app says of itself: STATUS= of sd_notify(3).
+	StatusText string
+}
+
+// appHealth is what the checks of an app's health have found.
+type appHealth struct {
+	Status  string // "starting", "healthy", "unhealthy"
+	Failing int    // checks in a row that have failed
+	Checked time.Time
+	Code    int // of the last check; -1 if it took too long
+	Output  string
 }
 
 // network is one a pod is attached to.

@@ -151,6 +151,9 @@ func showApp(p *podpkg.Pod, a stageabi.App) podApp {
 	default:
 		return shown
 	}
+	if h, err := stageabi.ReadAppHealth(p.Dir(), a.Name); err == nil {
+		shown.Health = &appHealth{Status: h.Status, Failing: h.Failing, Checked: h.Checked, Code: h.Code, Output: h.Output}
+	}
 	st, err := stageabi.ReadAppStatus(p.Dir(), a.Name)
 	if err != nil {
 		return shown // it has not ended, or was killed with the pod
@@ -160,6 +163,7 @@ func showApp(p *podpkg.Pod, a stageabi.App) podApp {
 }
 
 func addLive(a *podApp, live stageabi.LiveApp) {
+	a.StatusText = live.StatusText
 	switch live.State {
 	case "active", "activating", "reloading", "deactivating":
 		a.State, a.Started, a.Ended, a.ExitCode = appRunning, live.Started, time.Time{}, nil

@@ -126,10 +126,16 @@ func (r Request) fill(ctx context.Context, p *pod.Pod, apps []app, manifest *pod
 	if err := WriteSandbox(p.Dir(), s); err != nil {
 		return err
 	}
+	var order []appspec.Ordered
 	for i := range apps {
-		if err := r.writeApp(p, &apps[i], manifest); err != nil {
+		life, err := r.writeApp(p, &apps[i], manifest)
+		if err != nil {
 			return fmt.Errorf("app %s: %w", apps[i].name, err)
 		}
+		order = append(order, appspec.Ordered{Name: apps[i].name, Life: life})
+	}
+	if err := appspec.CheckOrder(order, false); err != nil {
+		return err
 	}
 	if s.Network.Ports, err = published(apps, manifest); err != nil {
 		return err
@@ -208,17 +214,21 @@ func WriteSandbox(dir string, s stageabi.Sandbox) error {
 	return os.Rename(tmp, filepath.Join(dir, stageabi.SandboxFile))
 }
 
-func (r Request) writeApp(p *pod.Pod, a *app, manifest *podmanifest.Manifest) error {
+// writeApp writes an app's spec and returns what that says of the app's life.
+func (r Request) writeApp(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (appspec.Life, error) {
 	spec, err := r.spec(p, a, manifest)
 	if err != nil {
-		return err
+		return appspec.Life{}, err
 	}
 	a.spec = spec
 	text, err := appspec.Marshal(spec)
 	if err != nil {
-		return err
+		return appspec.Life{}, err
 	}
-	return os.WriteFile(filepath.Join(stageabi.AppPath(p.Dir(), a.name), stageabi.SpecFile), text, 0o644)
+	if err := os.WriteFile(filepath.Join(stageabi.AppPath(p.Dir(), a.name), stageabi.SpecFile), text, 0o644); err != nil {
+		return appspec.Life{}, err
+	}
+	return appspec.LifeOf(spec)
 }
 
 // readLimited reads a file of a user's.

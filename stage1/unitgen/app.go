@@ -32,7 +32,11 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	f.Set("DefaultDependencies", "no")
 	f.Words("Conflicts", "shutdown.target")
 	f.Words("Before", "shutdown.target")
-	if p.ExitPolicy != stageabi.ExitNone {
+	l, err := lifeOf(p, a)
+	if err != nil {
+		return nil, err
+	}
+	if p.ExitPolicy != stageabi.ExitNone && !l.Init {
 		f.Words("Wants", "apps.target")
 	}
 	if p.Metadata != nil {
@@ -43,9 +47,8 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 		f.Words("Wants", MuxUnit(a.Name))
 		f.Words("After", MuxUnit(a.Name))
 	}
-	if p.ExitPolicy == stageabi.ExitAnyFailed {
-		failure(f, props)
-	}
+	l.order(f)
+	l.failure(f, p.ExitPolicy)
 	for _, pr := range props {
 		if inUnitSection(pr.Name) {
 			f.SetRaw(pr.Name, pr.Value)
@@ -59,7 +62,7 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 			f.Set(key, value)
 		}
 	}
-	setDefault("Type", "exec")
+	l.defaults(setDefault)
 	setDefault("TimeoutStopSec", strconv.Itoa(int(appspec.DefaultStopTimeout.Seconds())))
 	// A broken pipe ends a program, as it does everywhere but under systemd.
 	setDefault("IgnoreSIGPIPE", "no")
@@ -75,7 +78,7 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	c := newCommand(p, a, set, modes)
 	capabilities(f, a, c.systemdRoot, set)
 	if c.systemdRoot {
-		rootDirectives(f, p, a, set)
+		rootDirectives(f, p, a, l, set)
 	}
 	for _, e := range proc.Env {
 		name, value, _ := strings.Cut(e, "=")
@@ -92,6 +95,7 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 		f.Exec("ExecStartPre", "", c.wrap(argv))
 	}
 	f.Exec("ExecStart", "", c.main(p, a))
+	l.started(f, p, a, c, modes)
 	for _, argv := range post {
 		f.Exec("ExecStopPost", "-", c.wrap(argv))
 	}
@@ -114,21 +118,6 @@ func describe(text string) string {
 		return quoted
 	}
 	return text
-}
-
-// failure ends the pod when the app fails. systemd performs FailureAction= even
-// for a failure after which it restarts the unit, but starts OnFailure= only when
-// it has given up.
-func failure(f *unitfile.File, props []appspec.Property) {
-	for _, pr := range props {
-		if pr.Name == "Restart" && pr.Value != "no" {
-			f.Words("OnFailure", failedTarget)
-			return
-		}
-	}
-	f.Set("FailureAction", "exit")
-	// Without it an app of which nothing was executed would end the pod with 0.
-	f.Set("FailureActionExitStatus", failedStatus)
 }
 
 // inUnitSection reports whether a directive that an app may set stands in [Unit]

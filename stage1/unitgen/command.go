@@ -114,11 +114,17 @@ func groupFile(a App, controller string) string {
 
 // record is the command that records how the app ended.
 func (c command) record(l Log, app string, m streamwire.Modes) []string {
-	args := append([]string{c.prefix[0]}, journalArgs(l, app, m)...)
+	helper := c.helper("-s", app)
+	return slices.Insert(helper, 1, journalArgs(l, app, m)...)
+}
+
+// helper is a command that writes in the pod's root.
+func (c command) helper(option, app string) []string {
+	args := []string{c.prefix[0]}
 	if c.systemdRoot {
 		args = append(args, "-p")
 	}
-	return append(args, "-s", app)
+	return append(args, option, app)
 }
 
 // property adds a command line that the app's spec has as a directive.
@@ -170,12 +176,15 @@ func ownCapabilities(set map[string]bool) bool {
 }
 
 // rootDirectives has systemd enter the app's root.
-func rootDirectives(f *unitfile.File, p Pod, a App, set map[string]bool) {
+func rootDirectives(f *unitfile.File, p Pod, a App, l life, set map[string]bool) {
 	f.Path("RootDirectory", AppsPath+"/"+a.Name+"/rootfs")
 	f.Set("MountAPIVFS", "yes")
 	f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: ExecPath, Target: innerExecPath})
 	if hasFilter(a) {
 		f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: FilterPath(a.Name), Target: innerFilterPath})
+	}
+	if l.health != nil {
+		f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: HealthPath, Target: innerHealthPath})
 	}
 	for _, g := range a.Groups {
 		f.Bind("BindPaths", unitfile.Bind{Source: groupFile(a, g), Target: innerGroupsPath + g})

@@ -80,9 +80,16 @@ func Generate(p Pod) (map[string][]byte, error) {
 				return nil, err
 			}
 		}
-		if !onDemand(p, a.Name) {
-			names = append(names, unitName(a.Name))
+		more, wanted, err := lifeFiles(p, a)
+		if err != nil {
+			return nil, fmt.Errorf("app %s: %w", a.Name, err)
 		}
+		for name, f := range more {
+			if err := add(name, f); err != nil {
+				return nil, err
+			}
+		}
+		names = append(names, wanted...)
 	}
 	sockets, wanted, err := socketFiles(p)
 	if err != nil {
@@ -120,6 +127,9 @@ func Generate(p Pod) (map[string][]byte, error) {
 
 const (
 	failedTarget = "failed.target"
+	// unstartedTarget comes and goes when an app is not started for want of another:
+	// that has systemd look whether apps.target is still needed.
+	unstartedTarget = "unstarted.target"
 	// exitUnit has a dot in its name, which no app has.
 	exitUnit = "raket.exit.service"
 	// These have the pod's last program look how apps ended, and say what to
@@ -157,13 +167,19 @@ func frame(p Pod, apps []string) map[string]*unitfile.File {
 		"exit.target":     end,
 		exitUnit:          exit,
 	}
-	if p.ExitPolicy == stageabi.ExitAnyFailed {
+	if p.ExitPolicy != stageabi.ExitNone {
 		// Wanted by nobody, it stops as soon as it is started.
 		failed := newUnit("An app has failed")
 		failed.Set("StopWhenUnneeded", "yes")
 		failed.Set("SuccessAction", "exit")
 		failed.Set("SuccessActionExitStatus", failedStatus)
 		frame[failedTarget] = failed
+	}
+	if p.ExitPolicy == stageabi.ExitAllEnded {
+		unstarted := newUnit("An app was not started")
+		unstarted.Words("Wants", "apps.target")
+		unstarted.Set("StopWhenUnneeded", "yes")
+		frame[unstartedTarget] = unstarted
 	}
 	if p.ExitPolicy != stageabi.ExitNone {
 		alive := newUnit("An app is alive")

@@ -70,7 +70,9 @@ func appFlags() []flag {
 func restarts() []string {
 	return []string{"no", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog", "always"}
 }
-func types() []string { return []string{"simple", "exec", "notify", "oneshot", "forking"} }
+func types() []string {
+	return []string{"simple", "exec", "notify", "notify-reload", "oneshot", "forking"}
+}
 
 func addSocket(a *App, v string) error {
 	w, err := podsocket.ParseWish(v)

@@ -49,7 +49,7 @@ type flag struct {
 // alphabetical order.
 func Flags(v Verb) []Flag {
 	var fs []Flag
-	for _, f := range slices.Concat(podFlags(), portFlags(), runFlags(), appFlags(), limitFlags()) {
+	for _, f := range slices.Concat(podFlags(), portFlags(), runFlags(), appFlags(), limitFlags(), lifeFlags(), healthFlags()) {
 		if f.Hidden || v == Prepare && f.Scope == ForRun {
 			continue
 		}
@@ -82,7 +82,7 @@ func newFlags(opts Options) map[string]flag {
 		}
 		flags[f.Name] = f
 	}
-	for _, f := range limitFlags() {
+	for _, f := range slices.Concat(limitFlags(), lifeFlags(), healthFlags()) {
 		flags[f.Name] = f
 	}
 	for name, why := range refused() {

@@ -188,6 +188,9 @@ func (p *Pod) check() error {
 		}
 		names[a.Name] = a.Image
 	}
+	if err := p.checkLife(); err != nil {
+		return err
+	}
 	return p.checkVolumes()
 }
 

@@ -99,7 +99,11 @@ func supported(spec *appspec.Spec) error {
 			return fmt.Errorf("fly has no service manager for the app: %s= is not to be had (run it without --stage1-name=fly)", p.Name)
 		}
 	}
-	return nil
+	l, err := appspec.LifeOf(spec)
+	if err == nil && len(l.Timer) > 0 {
+		err = errors.New("fly has no service manager for the app: it starts at no time but now (run it without --stage1-name=fly)")
+	}
+	return err
 }
 
 // enterRoot assembles the app's root, with the host's /proc, /sys and /dev, and

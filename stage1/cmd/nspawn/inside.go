@@ -165,7 +165,7 @@ func query(ctx context.Context, args []string, stdout io.Writer) error {
 
 func liveApp(u sd.Service) stageabi.LiveApp {
 	a := stageabi.LiveApp{
-		State: u.Active, SubState: u.Sub, Result: u.Result, PID: u.MainPID, Restarts: u.Restarts,
+		State: u.Active, SubState: u.Sub, Result: u.Result, PID: u.MainPID, Restarts: u.Restarts, StatusText: u.StatusText,
 		Started: u.Started, Finished: u.Finished,
 	}
 	switch u.Code {

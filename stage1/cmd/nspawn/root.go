@@ -95,6 +95,9 @@ func (p *pod) writeUnits() error {
 			app.Groups = p.limits.apps[i]
 		}
 		in.Apps = append(in.Apps, app)
+		if why := unitgen.HealthGap(app); why != "" {
+			fmt.Fprintf(os.Stderr, "raket: app %s: its health is not checked: %s\n", a.Name, why)
+		}
 	}
 	units, err := unitgen.Generate(in)
 	if err != nil {

@@ -55,6 +55,9 @@ func runPod(args []string) error {
 	if err != nil {
 		return fmt.Errorf("systemd-nspawn is not installed (Debian: apt install systemd-container; --stage1-name=fly runs one app without it): %w", err)
 	}
+	if err := p.checkSystemd(); err != nil {
+		return err
+	}
 	if err := p.enterGroup(); err != nil {
 		return err
 	}

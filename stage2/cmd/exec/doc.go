@@ -6,7 +6,8 @@
 // Usage:
 //
 //	exec [-h IDENTIFIER -u UNIT [-j]] [-m MODES] [-R ROOT [-r] [-o] [-U]] [-w DIR] [-n] [-f N] [-e NAME=VALUE]... [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
-//	exec [-h IDENTIFIER -u UNIT] -s APP
+//	exec [-h IDENTIFIER -u UNIT] [-p] -s APP
+//	exec [-p] -D|-S|-V|-W APP
 //	exec -l ADDRESS
 //	exec -k -- INIT [ARG]...
 //
@@ -37,7 +38,11 @@
 //	-a      capabilities to keep in the ambient set, a hexadecimal mask
 //	-s      do not start anything: record how the app ended, and say so if it
 //	        failed (see record.go)
-//
+//	-D      do not start anything: record that the app has run to its end, and well
+//	-S, -V  do not start anything: note that the app has started, or never will
+//	-W      do not start anything: wait until one of these is noted, and fail if it
+//	        is the second (see up.go)
+//	-p      of these: systemd has entered the app's root
 //	-l      do not start anything: wait until a stream socket listens at ADDRESS
 //	        (see await.go)
 //	-k      have the kernel kill PROGRAM when the process that started it dies: the

@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -60,13 +61,32 @@ func main() {
 		}
 		return
 	}
-	app := o.record.Text()
+	note(o)
+}
+
+// note writes, or reads, what becomes of an app.
+func note(o options) {
 	root, err := openPodRoot(o.inApp)
-	if err == nil {
-		err = record(root, app)
-	}
 	if err != nil {
-		fail(1, "record how "+strconv.Quote(app)+" ended: "+err.Error())
+		fail(1, "open the pod's root: "+err.Error())
+	}
+	for _, n := range [...]struct {
+		app  bare.Str
+		what string
+		do   func(root int, app string) error
+	}{
+		{o.record, "record how %s ended", record},
+		{o.done, "record that %s has ended", recordDone},
+		{o.up, "note that %s has started", func(root int, app string) error { return mark(root, app+upMark) }},
+		{o.lost, "note that %s has failed", func(root int, app string) error { return mark(root, app+lostMark) }},
+		{o.wait, "wait for %s", awaitUp},
+	} {
+		if n.app == "" {
+			continue
+		}
+		if err := n.do(root, n.app.Text()); err != nil {
+			fail(1, strings.Replace(n.what, "%s", strconv.Quote(n.app.Text()), 1)+": "+err.Error())
+		}
 	}
 }
 

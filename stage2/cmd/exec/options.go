@@ -21,8 +21,11 @@ type options struct {
 	withParent bool     // the kernel kills the program when its parent dies
 	awaited    bare.Str // where somebody has to listen; nothing is executed
 	sockets    uint64   // descriptors that systemd has to have passed
-	inApp      bool     // of record: systemd has entered the app's root
-	program    int      // the argument that is the program to execute; 0: none is
+	// In place of a program: write that the app is up, is lost, has run to its end, or
+	// wait until it is one of the first two.
+	up, lost, done, wait bare.Str
+	inApp                bool // of record, up and done: systemd has entered the app's root
+	program              int  // the argument that is the program to execute; 0: none is
 }
 
 // needsRuntime reports whether something is asked for that is written with all
@@ -56,7 +59,7 @@ func parse(p bare.Process) (options, bare.Failure) {
 			return o, bad
 		}
 	}
-	if o.record == "" && o.awaited == "" {
+	if o.record == "" && o.awaited == "" && o.up == "" && o.lost == "" && o.done == "" && o.wait == "" {
 		return o, bare.Failure{Step: "no program to execute"}
 	}
 	return o, bare.Failure{}
@@ -65,7 +68,7 @@ func parse(p bare.Process) (options, bare.Failure) {
 // hasValue reports whether an option's value is the argument after it.
 func hasValue(option string) bool {
 	switch option {
-	case "-R", "-w", "-m", "-h", "-u", "-e", "-g", "-l", "-f", "-c", "-s", "-b", "-a":
+	case "-R", "-w", "-m", "-h", "-u", "-e", "-g", "-l", "-f", "-c", "-s", "-b", "-a", "-S", "-V", "-D", "-W":
 		return true
 	}
 	return false
@@ -107,6 +110,14 @@ func (o *options) set(option string, value bare.Str) bare.Failure {
 		o.filter = value
 	case "-s":
 		o.record = value
+	case "-S":
+		o.up = value
+	case "-V":
+		o.lost = value
+	case "-D":
+		o.done = value
+	case "-W":
+		o.wait = value
 	case "-p":
 		o.inApp = true
 	case "-b":

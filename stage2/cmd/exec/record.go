@@ -75,20 +75,33 @@ func record(root int, app string) error {
 	line("result", result)
 	line("code", os.Getenv("EXIT_CODE"))
 	line("status", os.Getenv("EXIT_STATUS"))
-	// systemd makes this link at the start of each run of the unit.
-	var st unix.Stat_t
-	if err := unix.Fstatat(root, unitsDir+"/invocation:"+app+".service", &st, unix.AT_SYMLINK_NOFOLLOW); err == nil {
-		line("started", stamp(st.Mtim))
+	started := startOf(root, app)
+	if old := readAt(root, statusDir+"/"+app); result == "success" && started != "" && value(old, "started=") == started {
+		return nil // recorded at its end
 	}
+	line("started", started)
 	line("finished", stamp(now))
 	line("oom-kills", kills)
 	if err := replace(root, app, b.String()); err != nil {
 		return err
 	}
+	if result == "success" {
+		return markStopped(root, app)
+	}
 	if msg := complaint(app, result, os.Getenv("EXIT_CODE"), os.Getenv("EXIT_STATUS")); msg != "" {
 		_, _ = unix.Write(2, []byte("raket: "+msg+"\n"))
 	}
 	return nil
+}
+
+// startOf is when the app's present or last run began, "" if that is not known: systemd
+// makes a link at the start of each.
+func startOf(root int, app string) string {
+	var st unix.Stat_t
+	if err := unix.Fstatat(root, unitsDir+"/invocation:"+app+".service", &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return ""
+	}
+	return stamp(st.Mtim)
 }
 
 // replace writes the app's file, which its readers see whole or not at all.

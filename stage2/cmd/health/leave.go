@@ -1,0 +1,27 @@
+package main
+
+import "golang.org/x/sys/unix"
+
+// leaveApp moves this thread from an app's root, which systemd has entered, to the
+// pod's, by a view of the processes that is mounted nowhere. What it starts starts there.
+func leaveApp() error {
+	fs, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return wrap("look at the pod's processes", err)
+	}
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return wrap("look at the pod's processes", err)
+	}
+	proc, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+	if err != nil {
+		return wrap("look at the pod's processes", err)
+	}
+	ns, err := unix.Openat(proc, "1/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return wrap("find the pod's mounts", err)
+	}
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return err
+	}
+	return wrap("enter the pod's mounts", unix.Setns(ns, unix.CLONE_NEWNS))
+}
