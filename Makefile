@@ -58,11 +58,11 @@ check: ## formatting, vet, staticcheck, the direction of imports
 
 test: build ## the whole suite; functional tests need root, and are skipped without
 	@dist/deps.sh test
-	@$(COUNT) $(CHECKS) -- $(UNIT) -- -p 1 -timeout 20m $(FUNCTIONAL)
+	@$(COUNT) $(CHECKS) -- $(UNIT) -- -p 1 -timeout 45m $(FUNCTIONAL)
 
 itest: build ## the functional tests only; RUN=REGEXP chooses
 	@dist/deps.sh test
-	@$(COUNT) -- -p 1 -timeout 20m $(if $(RUN),-run '$(RUN)') $(FUNCTIONAL)
+	@$(COUNT) -- -p 1 -timeout 45m $(if $(RUN),-run '$(RUN)') $(FUNCTIONAL)
 
 bench: build ## raket beside podman and a bare nspawn; see docs/benchmarks.md. ARGS=-quick
 	@dist/deps.sh bench

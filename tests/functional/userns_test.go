@@ -87,7 +87,7 @@ end`)
 	}
 	t.Run("commands", func(t *testing.T) {
 		const who = `echo "$(id -u) $(cut -d: -f3 /proc/self/cgroup | grep -o '[a-z]*.service' | sort -u)"; cat /proc/self/uid_map | tr -s ' '; readlink /proc/self/ns/user`
-		ns := p.MustRun(t, fmt.Sprintf("readlink /proc/$(pgrep -fx 'sleep 100000')/ns/user"))
+		ns := p.MustRun(t, "readlink /proc/$(pgrep -fx 'sleep 100000')/ns/user")
 		for _, app := range []string{"app", "other"} {
 			want := map[string]string{"app": "0", "other": "1000"}[app] + " " + app + ".service\n 0 " + strconv.Itoa(base) + " 65536\n" + ns
 			expect(t, "a command in "+app, p.must(t, "exec", "--app="+app, uuid, "sh", "-c", who), want)
