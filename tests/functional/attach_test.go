@@ -17,6 +17,11 @@ func streams(mode string) []string {
 func TestAttachToStreams(t *testing.T) {
 	p := newPods(t)
 	uuid, unit := p.start(t, nil, app{script: echoes, flags: append(streams("stream"), "--user=app", "--restart=always")}, app{name: "plain", script: "exec sleep 100000"})
+	// attached waits until a client's file shows that the client is there.
+	attached := func(file string) string {
+		return `until grep -q probe ` + file + `; do echo probe | ` + p.command("attach", "--app=app", "--mode=stdin", uuid) + `; sleep 0.05; done
+`
+	}
 	attach := func(args ...string) string {
 		return p.command(append([]string{"attach", "--app=app", uuid}, args...)...)
 	}
@@ -50,7 +55,7 @@ func TestAttachToStreams(t *testing.T) {
 `+attach("--mode=stdin,stdout")+` <&4 >/run/f-2 & two=$!
 `+attach("--mode=stdout")+` >/run/f-3 & three=$!
 echo hello >&3; until grep -q hello /run/f-1; do sleep 0.05; done
-for f in /run/f-2 /run/f-3; do until grep -q probe $f; do echo probe | `+attach("--mode=stdin")+`; sleep 0.05; done; done
+`+attached("/run/f-2")+attached("/run/f-3")+`
 echo last >&4; for f in /run/f-1 /run/f-2 /run/f-3; do until grep -q last $f; do sleep 0.05; done; done
 kill $one $two $three; wait; rm /run/f-a /run/f-b`)
 		one, two, three := p.ReadFile(t, "/run/f-1"), p.ReadFile(t, "/run/f-2"), p.ReadFile(t, "/run/f-3")
@@ -65,9 +70,9 @@ kill $one $two $three; wait; rm /run/f-a /run/f-b`)
 		}
 	})
 	t.Run("a client that does not read stops nobody for long", func(t *testing.T) {
-		script := attach("--mode=stdout") + ` >/dev/null & one=$!
+		script := attach("--mode=stdout") + ` >/run/f-one & one=$!
 ` + attach("--mode=stdout") + ` >/run/f-all & two=$!
-sleep 0.3; kill -STOP $one
+` + attached("/run/f-one") + attached("/run/f-all") + `kill -STOP $one
 printf 'flood\nend\n' | ` + attach("--mode=stdin") + `
 until grep -qx 'got end' /run/f-all; do sleep 0.05; done
 kill -CONT $one; kill -KILL $one; kill $two; wait; grep -c ^000 /run/f-all`
@@ -102,7 +107,7 @@ kill -CONT $one; kill -KILL $one; kill $two; wait; grep -c ^000 /run/f-all`
 		}
 	})
 	t.Run("the stop is clean", func(t *testing.T) {
-		r := p.Run(t, attach("--mode=stdout")+" >/dev/null & sleep 0.2; systemctl stop "+unit+"; wait $!; echo $?")
+		r := p.Run(t, attach("--mode=stdout")+" >/run/f-end & pid=$!; "+attached("/run/f-end")+"systemctl stop "+unit+"; wait $pid; echo $?")
 		if r.Stdout != "143\n" { // how the app ended
 			t.Errorf("got %+v", r)
 		}

@@ -68,12 +68,13 @@ func (m *mux) loop() error {
 			m.ready = true
 			m.notify.send("READY=1")
 		}
+		// Whose time is up blocks nothing in this round.
+		wait := m.patience(now)
 		watches, held := m.watches()
 		fds := make([]unix.PollFd, len(watches))
 		for i, w := range watches {
 			fds[i] = unix.PollFd{Fd: int32(w.fd), Events: w.events}
 		}
-		wait := m.patience(now)
 		if !m.deadline.IsZero() {
 			if m.finished(now) {
 				return nil

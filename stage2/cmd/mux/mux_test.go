@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,60 @@ func TestWhatWasMissed(t *testing.T) {
 	last := out.items[len(out.items)-1]
 	if total < missedLimit-3100 || total > missedLimit || last[1] != byte('a'+39%26) || m.kept != 0 {
 		t.Errorf("%d bytes, the last are %q; %d are still kept", total, last[1:3], m.kept)
+	}
+}
+
+// The loop goes on when the only one to wait for does not read, and ends in time when it is
+// told to.
+func TestAStoppedClientStopsNobody(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var end [2]int
+	if err := unix.Pipe(end[:]); err != nil {
+		t.Fatal(err)
+	}
+	m := newMux(options{dir: "mux", modes: streamwire.Modes{'n', 's', 's'}, uid: -1}, end[0])
+	if err := errors.Join(m.makePipes(), m.listen()); err != nil {
+		t.Fatal(err)
+	}
+	attach := func(want byte) int {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0)
+		if err == nil {
+			_, err = unix.Write(pair[1], []byte{streamwire.Hello, want})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.clients = append(m.clients, &client{fd: pair[0]})
+		return pair[1]
+	}
+	attach(streamwire.WantOut) // never reads
+	reader := attach(streamwire.WantOut)
+	const size = 3 << 20
+	app := m.pipes[1].w
+	over := make(chan error, 1)
+	go func() { over <- m.loop() }()
+	go func() {
+		_ = writeAll(app, make([]byte, size))
+		_ = unix.Close(end[1])
+	}()
+	got := 0
+	for buf := make([]byte, streamwire.MaxFrame); ; {
+		n, err := unix.Read(reader, buf)
+		if err != nil || n == 0 {
+			t.Fatalf("after %d bytes: %v", got, err)
+		}
+		if buf[0] == streamwire.Output {
+			got += n - 1
+		}
+		if buf[0] == streamwire.Lost || buf[0] == streamwire.End {
+			break
+		}
+	}
+	if got != size {
+		t.Errorf("who reads got %d bytes of %d", got, size)
+	}
+	if err := <-over; err != nil {
+		t.Error(err)
 	}
 }
 
