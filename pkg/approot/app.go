@@ -13,7 +13,8 @@ import (
 const HostsFile = "hosts"
 
 // ForApp describes the root of an app of the pod in dir, an absolute path. The
-// target is the app's own RootfsDir; a stage1 may choose another.
+// target is the app's own RootfsDir; a stage1 may choose another. An app's credentials
+// have to be attached before.
 func ForApp(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spec) Root {
 	bundle := stageabi.AppPath(dir, a.Name)
 	r := Root{
@@ -46,6 +47,9 @@ func ForApp(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spec) 
 			b.Source = filepath.Join(bundle, b.Source)
 		}
 		r.Binds = append(r.Binds, b)
+	}
+	if len(a.Credentials) > 0 {
+		r.Binds = append(r.Binds, credentialsBind(dir, a.Name))
 	}
 	return r
 }

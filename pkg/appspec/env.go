@@ -87,6 +87,10 @@ func ParseEnvFile(text []byte) ([]string, error) {
 		if trimmed == "" || trimmed[0] == '#' {
 			continue
 		}
+		// What is no assignment may be the rest of a secret.
+		if name, _, ok := strings.Cut(trimmed, "="); !ok || name == "" {
+			return nil, fmt.Errorf("line %d: want NAME=value", n)
+		}
 		if err := CheckEnv(trimmed); err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}

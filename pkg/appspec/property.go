@@ -132,6 +132,8 @@ func RefusedProperty(name string) string {
 		return "the pod's exit policy says what an app's end does to the pod"
 	case "NetworkNamespacePath", "IPCNamespacePath", "UserNamespacePath":
 		return "the pod's apps share its namespaces, and no others are in reach"
+	case "LoadCredential", "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted", "ImportCredential":
+		return "a credential does not belong into an app spec: use --load-credential and its like"
 	case "Slice":
 		return "the pod places its apps in the control group tree"
 	case "BusName":

@@ -33,6 +33,10 @@ const (
 	// lock, of Run only. It must stay open, without close-on-exec, for as long as
 	// the pod lives, and in no process of an app.
 	EnvLockFD = "RAKET_LOCK_FD"
+	// EnvCredentialsFD is the decimal number of a descriptor, of Run only and only where an app
+	// has credentials: a directory, mounted nowhere, with one for each such app and a file for
+	// each of its credentials.
+	EnvCredentialsFD = "RAKET_CREDENTIALS_FD"
 	// EnvStage1 is the directory of the stage1 image: manifest and rootfs.
 	EnvStage1 = "RAKET_STAGE1"
 	// EnvDebug is "1" where --debug was given.
@@ -60,6 +64,11 @@ const (
 func AppPath(pod, app string) string    { return filepath.Join(pod, AppsDir, app) }
 func StatusPath(pod, app string) string { return filepath.Join(pod, StatusDir, app) }
 func LogPath(pod, app string) string    { return filepath.Join(pod, LogsDir, app+".log") }
+
+// CredentialsPath is where an app finds its credentials in its root, which is also in
+// CREDENTIALS_DIRECTORY. Where systemd makes a root, it hides what others have put into its own
+// place for them, /run/credentials.
+const CredentialsPath = "/run/raket/credentials"
 
 // ExitPath is the file in which a stage1 records the status of the pod as a
 // whole; app names hold no dots.

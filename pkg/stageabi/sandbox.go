@@ -63,6 +63,9 @@ type App struct {
 	// Sockets are the sockets that the app asks for, in the words of --socket: what
 	// Sandbox.Sockets is made of. A stage1 needs none of it.
 	Sockets []string `json:"sockets,omitempty"`
+	// Credentials say where the app's credentials come from (pkg/appcredential). A
+	// stage1 needs to know only whether there are any: what they are is in EnvCredentialsFD.
+	Credentials []string `json:"credentials,omitempty"`
 }
 
 // ExitPolicy says when a pod ends by itself.

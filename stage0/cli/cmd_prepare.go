@@ -22,6 +22,9 @@ raket run-prepared --net=host $uuid`,
 		Annotations: exits(exitOK, exitError),
 	}
 	takePodArgs(e, cmd, appargs.Prepare, func(ctx context.Context, p appargs.Pod) error {
+		if err := checkKept(p); err != nil {
+			return usageError(cmd, "%w", err)
+		}
 		uuid, err := e.prepare(ctx, p, true)
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/raket/raket/pkg/appcredential"
 	"github.com/raket/raket/pkg/atomicfile"
 	"github.com/raket/raket/stage0/cli/appargs"
 )
@@ -36,11 +37,16 @@ raket run --volume=logs,kind=empty --mount=volume=logs,target=/var/log/nginx ngi
 		Annotations: exits(exitOK, exitApp, exitExec, exitNamespace, exitError),
 	}
 	takePodArgs(e, cmd, appargs.Run, func(ctx context.Context, p appargs.Pod) error {
+		// First of all: what is missing is missing before anything is fetched.
+		credentials, err := findCredentials(p, appcredential.HostSources())
+		if err != nil {
+			return err
+		}
 		uuid, err := e.prepare(ctx, p, false)
 		if err != nil {
 			return err
 		}
-		err = e.launch(ctx, runRequest{UUID: uuid, Options: p.Run, Quiet: p.Quiet})
+		err = e.launch(ctx, runRequest{UUID: uuid, Options: p.Run, Quiet: p.Quiet, Credentials: credentials})
 		if became := exitWith(0); errors.As(err, &became) {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/raket/raket/pkg/appcredential"
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/stage0/cli/appargs"
@@ -186,6 +187,9 @@ type runRequest struct {
 	UUID    string
 	Options appargs.RunOptions
 	Quiet   bool
+	// Credentials are the apps', in their order, if they are known already. They are
+	// printed nowhere.
+	Credentials [][]appcredential.Credential `json:"-"`
 }
 
 // enterRequest is a command to run in an app of a running pod.

@@ -194,7 +194,7 @@ func (r *realPods) Run(ctx context.Context, q runRequest) error {
 		return err
 	}
 	return launch.Run(ctx, p, launch.Options{
-		Debug: r.Debug, Change: func(s *stageabi.Sandbox) error {
+		Debug: r.Debug, Credentials: q.Credentials, Change: func(s *stageabi.Sandbox) error {
 			if err := r.joinNetworks(s, q.Options); err != nil {
 				return err
 			}

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/raket/raket/pkg/appcredential"
 	"github.com/raket/raket/pkg/pod"
 	"github.com/raket/raket/pkg/podsocket"
 	"github.com/raket/raket/pkg/stageabi"
@@ -29,6 +30,9 @@ type Options struct {
 	// Change completes the pod's description with what is decided at its start;
 	// may be nil.
 	Change func(*stageabi.Sandbox) error
+	// Credentials are those of the apps, in their order. Nil: they are found where the
+	// pod's description says.
+	Credentials [][]appcredential.Credential
 }
 
 // Run turns this process into the prepared pod. It returns only with an error,
@@ -40,6 +44,10 @@ func Run(ctx context.Context, p *pod.Pod, o Options) (err error) {
 	}
 	// Before the lock: a pod that is locked cannot be discarded.
 	sockets, err := sockets(p)
+	if err != nil {
+		return err
+	}
+	credentials, err := credentials(p, o.Credentials)
 	if err != nil {
 		return err
 	}
@@ -100,6 +108,12 @@ func Run(ctx context.Context, p *pod.Pod, o Options) (err error) {
 		return err
 	}
 	env := append(environ(s.Stage1, o.Debug), stageabi.EnvLockFD+"="+strconv.Itoa(fd))
+	if credentials != nil {
+		if _, err := unix.FcntlInt(credentials.Fd(), unix.F_SETFD, 0); err != nil {
+			return err
+		}
+		env = append(env, stageabi.EnvCredentialsFD+"="+strconv.Itoa(int(credentials.Fd())))
+	}
 	argv := []string{path, "--log=" + string(mode), string(p.UUID)}
 	return fmt.Errorf("execute stage1: %w", syscall.Exec(path, argv, env))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/raket/raket/pkg/appcredential"
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/pod"
@@ -30,14 +31,20 @@ type app struct {
 	lowers    []string       // trees, top first; empty without overlay
 	sockets   []string       // that the app asks for, as --socket has them
 	ports     []appspec.Port // that its image says it listens on
-	files     *imageFiles
-	spec      *appspec.Spec // once it is made
+	// credentials say where the app's credentials come from.
+	credentials []appcredential.Wish
+	files       *imageFiles
+	spec        *appspec.Spec // once it is made
 }
 
 func (a *app) entry() stageabi.App {
-	return stageabi.App{
+	e := stageabi.App{
 		Name: a.name, Image: a.img.Name(), ImageID: a.img.ID.String(), PrintID: image.FullID(a.img), Lowers: a.lowers,
 	}
+	for _, w := range a.credentials {
+		e.Credentials = append(e.Credentials, w.String())
+	}
+	return e
 }
 
 // apps fetches the images and names the apps.
@@ -84,7 +91,7 @@ func (r Request) apps(ctx context.Context) ([]app, *podmanifest.Manifest, error)
 			return nil, nil, fmt.Errorf("images %q and %q both make an app named %s: name one of them with --name", other, arg.Image, name)
 		}
 		seen[name] = arg.Image
-		apps = append(apps, app{name: name, asked: arg.Image, img: img, overrides: []appspec.Override{arg.Override}, sockets: arg.Sockets})
+		apps = append(apps, app{name: name, asked: arg.Image, img: img, overrides: []appspec.Override{arg.Override}, sockets: arg.Sockets, credentials: arg.Credentials})
 		c.Apps = append(c.Apps, appConfig(name, arg, img, r.Pod.Mounts))
 	}
 	m, err := podmanifest.New(c)

@@ -214,6 +214,9 @@ func WriteSandbox(dir string, s stageabi.Sandbox) error {
 	return os.Rename(tmp, filepath.Join(dir, stageabi.SandboxFile))
 }
 
+// specMode: an app's environment may hold secrets, and only root runs pods.
+const specMode = 0o600
+
 // writeApp writes an app's spec and returns what that says of the app's life.
 func (r Request) writeApp(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (appspec.Life, error) {
 	spec, err := r.spec(p, a, manifest)
@@ -225,7 +228,7 @@ func (r Request) writeApp(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (a
 	if err != nil {
 		return appspec.Life{}, err
 	}
-	if err := os.WriteFile(filepath.Join(stageabi.AppPath(p.Dir(), a.name), stageabi.SpecFile), text, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(stageabi.AppPath(p.Dir(), a.name), stageabi.SpecFile), text, specMode); err != nil {
 		return appspec.Life{}, err
 	}
 	return appspec.LifeOf(spec)

@@ -49,6 +49,11 @@ func (r Request) spec(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (*apps
 			return nil, err
 		}
 	}
+	if len(a.credentials) > 0 {
+		if err := made.Apply(appspec.Override{Env: []string{"CREDENTIALS_DIRECTORY=" + stageabi.CredentialsPath}}); err != nil {
+			return nil, err
+		}
+	}
 	mounts, err := podmanifest.Mounts(manifest, a.name, made.MountPoints)
 	if err != nil {
 		return nil, err

@@ -112,7 +112,7 @@ func podEnv(Config) []string {
 // Env returns the environment of nspawn itself, made of the caller's.
 func Env(c Config, env []string) []string {
 	env = slices.DeleteFunc(slices.Clone(env), func(e string) bool {
-		return hasName(e, "SYSTEMD_SECCOMP") || hasName(e, stageabi.EnvLockFD) || hasName(e, stageabi.EnvStage1) || hasName(e, stageabi.EnvDebug)
+		return hasName(e, "SYSTEMD_SECCOMP") || hasName(e, stageabi.EnvLockFD) || hasName(e, stageabi.EnvCredentialsFD) || hasName(e, stageabi.EnvStage1) || hasName(e, stageabi.EnvDebug)
 	})
 	if !c.Seccomp {
 		env = append(env, "SYSTEMD_SECCOMP=0")

@@ -83,7 +83,7 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	for _, e := range proc.Env {
 		name, value, _ := strings.Cut(e, "=")
 		if unitfile.EnvError(name, value) != nil {
-			continue // exec has it on its command line
+			continue // exec reads it from a file
 		}
 		f.Env("Environment", name, value)
 	}

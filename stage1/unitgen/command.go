@@ -7,6 +7,7 @@ import (
 
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/capset"
+	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/pkg/streamwire"
 	"github.com/raket/raket/pkg/unitfile"
 )
@@ -90,11 +91,12 @@ func newCommand(p Pod, a App, set map[string]bool, m streamwire.Modes) command {
 			args = append(args, "-a", mask(ambient))
 		}
 	}
-	for _, e := range proc.Env {
-		// Names that systemd does not take, and values that no unit can hold.
-		if name, value, _ := strings.Cut(e, "="); unitfile.EnvError(name, value) != nil {
-			args = append(args, "-e", e)
+	if len(Environment(a.Spec)) > 0 {
+		path := EnvironmentFile(a.Name)
+		if c.systemdRoot {
+			path = innerEnvironment
 		}
+		args = append(args, "-e", path)
 	}
 	c.prefix = append(args, "--")
 	return c
@@ -154,15 +156,14 @@ func (c command) wrap(argv []string) []string {
 func needsSystemdRoot(set map[string]bool) bool {
 	for name := range set {
 		switch {
-		case strings.HasSuffix(name, "Paths"), strings.HasSuffix(name, "Directory"), strings.HasSuffix(name, "Credential"),
-			strings.HasSuffix(name, "CredentialEncrypted"), strings.HasSuffix(name, "Images"), strings.HasPrefix(name, "Protect"), strings.HasPrefix(name, "Restrict"),
+		case strings.HasSuffix(name, "Paths"), strings.HasSuffix(name, "Directory"), strings.HasSuffix(name, "Images"), strings.HasPrefix(name, "Protect"), strings.HasPrefix(name, "Restrict"),
 			strings.HasPrefix(name, "SystemCall"):
 			return true
 		}
 		switch name {
 		case "PrivateTmp", "PrivateDevices", "PrivateUsers", "PrivateMounts", "PrivatePIDs", "TemporaryFileSystem", "MountFlags", "ProcSubset",
 			"LockPersonality", "MemoryDenyWriteExecute", "NoExecPaths", "ExecPaths", "DevicePolicy", "DeviceAllow",
-			"SecureBits", "ImportCredential":
+			"SecureBits":
 			return true
 		}
 	}
@@ -185,6 +186,13 @@ func rootDirectives(f *unitfile.File, p Pod, a App, l life, set map[string]bool)
 	}
 	if l.health != nil {
 		f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: HealthPath, Target: innerHealthPath})
+	}
+	if len(Environment(a.Spec)) > 0 {
+		f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: EnvironmentFile(a.Name), Target: innerEnvironment})
+	}
+	if a.Credentials {
+		// systemd covers /run.
+		f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: CredentialsPath + "/" + a.Name, Target: stageabi.CredentialsPath})
 	}
 	for _, g := range a.Groups {
 		f.Bind("BindPaths", unitfile.Bind{Source: groupFile(a, g), Target: innerGroupsPath + g})

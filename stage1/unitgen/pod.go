@@ -14,8 +14,11 @@ const (
 	AppsPath    = "/raket/apps"
 	LogsPath    = "/raket/logs"
 	FiltersPath = "/raket/filters"
-	StreamsPath = "/raket/fd" // the descriptors of the process that is the pod
-	GroupsPath  = "/raket/groups"
+	// EnvironmentPath has what apps have in their environment and no unit can hold.
+	EnvironmentPath = "/raket/environment"
+	CredentialsPath = "/raket/credentials" // of all apps
+	StreamsPath     = "/raket/fd"          // the descriptors of the process that is the pod
+	GroupsPath      = "/raket/groups"
 )
 
 // Pod is what units are generated from.
@@ -53,6 +56,8 @@ type App struct {
 	Groups []string
 	// Interactive says how it has the standard input of raket run.
 	Interactive Interactive
+	// Credentials: the app's root has some, at stageabi.CredentialsPath.
+	Credentials bool
 }
 
 // Generate returns the unit files of a pod by their names.

@@ -31,10 +31,13 @@ func TestBytesThatAreNoTextReachTheApp(t *testing.T) {
 	s := spec("/bin/a", "\xff\xfe", "a\x80b")
 	s.Process.Env = []string{"A=\xff", "B\xff=1"}
 	got := unit(t, unitgen.App{Name: "a", Spec: s})
-	for _, want := range []string{`"\xff\xfe" "a\x80b"`, `"-e" "A=\xff" "-e" "B\xff=1"`} {
+	for _, want := range []string{`"\xff\xfe" "a\x80b"`, `"-e" "/raket/environment/a"`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in:\n%s", want, got)
 		}
+	}
+	if got, want := string(unitgen.Environment(s)), "A=\xff\x00B\xff=1\x00"; got != want {
+		t.Errorf("in the file is %q, want %q", got, want)
 	}
 }
 

@@ -42,6 +42,7 @@ type flag struct {
 	app     func(*App, string) error
 	global  *pflag.Flag
 	bare    string // the value where none was written
+	secret  bool   // no error repeats the value
 	refusal string
 }
 
@@ -49,7 +50,7 @@ type flag struct {
 // alphabetical order.
 func Flags(v Verb) []Flag {
 	var fs []Flag
-	for _, f := range slices.Concat(podFlags(), portFlags(), runFlags(), appFlags(), limitFlags(), lifeFlags(), healthFlags()) {
+	for _, f := range slices.Concat(podFlags(), portFlags(), runFlags(), appFlags(), credentialFlags(), limitFlags(), lifeFlags(), healthFlags()) {
 		if f.Hidden || v == Prepare && f.Scope == ForRun {
 			continue
 		}
@@ -82,7 +83,7 @@ func newFlags(opts Options) map[string]flag {
 		}
 		flags[f.Name] = f
 	}
-	for _, f := range slices.Concat(limitFlags(), lifeFlags(), healthFlags()) {
+	for _, f := range slices.Concat(credentialFlags(), limitFlags(), lifeFlags(), healthFlags()) {
 		flags[f.Name] = f
 	}
 	for name, why := range refused() {

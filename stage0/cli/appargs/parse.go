@@ -143,6 +143,9 @@ func (p *parser) takeFlag(word string, args []string) (rest []string, err error)
 	default:
 		return nil, fmt.Errorf("--%s must follow an image", name)
 	}
+	if err != nil && f.secret {
+		return nil, fmt.Errorf("bad value for --%s: %w", name, err)
+	}
 	if err != nil {
 		return nil, badValue(name, value, err)
 	}
@@ -176,6 +179,9 @@ func (p *Pod) check() error {
 		}
 		if a.Override.Seccomp != nil && a.SeccompProfile != "" {
 			return fmt.Errorf("--seccomp and --seccomp-profile are both given for %q", a.Image)
+		}
+		if err := p.checkCredentials(a); err != nil {
+			return err
 		}
 		if err := appspec.New().Apply(a.Override); err != nil {
 			return fmt.Errorf("%q: %w", a.Image, err)

@@ -1,6 +1,7 @@
 package appargs
 
 import (
+	"github.com/raket/raket/pkg/appcredential"
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/podmanifest"
 	"github.com/raket/raket/pkg/podport"
@@ -86,6 +87,13 @@ type App struct {
 	SeccompProfile string
 	// Sockets are those the app asks for; podsocket.ParseWish reads each.
 	Sockets []string
+	// Credentials say where the app's credentials come from; CredentialValues has the
+	// values of those of kind Set.
+	Credentials      []appcredential.Wish
+	CredentialValues map[string][]byte
+	// EnvFiles are files of environment variables, below Override.Env and above what all
+	// apps have.
+	EnvFiles []string
 	// Signature is the path or URL of the image's detached signature, "" where
 	// it is beside the image.
 	Signature string

@@ -112,6 +112,10 @@ func enterRoot(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spe
 	if err := approot.Isolate(); err != nil {
 		return err
 	}
+	owner := func(string) (uid, gid int) { return int(spec.Process.User.UID), int(spec.Process.User.GID) }
+	if err := approot.AttachCredentials(dir, owner); err != nil {
+		return err
+	}
 	r := approot.ForApp(dir, s, a, spec)
 	kernel := make([]approot.Bind, 0, 3+len(r.Binds))
 	for _, d := range [...]string{"/proc", "/sys", "/dev"} {

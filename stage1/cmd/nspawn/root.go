@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -38,6 +39,9 @@ func (p *pod) makeRoot() error {
 	if err := approot.Isolate(); err != nil {
 		return err
 	}
+	if err := approot.AttachCredentials(p.dir, p.owner); err != nil {
+		return err
+	}
 	if err := hideHostRun(); err != nil {
 		return err
 	}
@@ -53,6 +57,9 @@ func (p *pod) makeRoot() error {
 	if err := p.ownRoot(); err != nil {
 		return err
 	}
+	if err := p.writeEnvironment(); err != nil {
+		return err
+	}
 	if err := p.mountHost(); err != nil {
 		return err
 	}
@@ -63,6 +70,17 @@ func (p *pod) makeRoot() error {
 		return err
 	}
 	return p.mountApps()
+}
+
+// owner is the user that an app runs as, by the host's numbers.
+func (p *pod) owner(app string) (uid, gid int) {
+	for i, a := range p.sandbox.Apps {
+		if a.Name == app {
+			first := p.sandbox.Users.First()
+			return first + int(p.specs[i].Process.User.UID), first + int(p.specs[i].Process.User.GID)
+		}
+	}
+	return 0, 0
 }
 
 // writeRoot makes the directories and files of the pod's root, its units among
@@ -90,7 +108,7 @@ func (p *pod) writeRoot() error {
 func (p *pod) writeUnits() error {
 	in := unitgen.Pod{OwnUsers: p.sandbox.Users != nil, ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths, Sockets: p.sandbox.Sockets, Resources: p.limits.pod, Metadata: p.metadata()}
 	for i, a := range p.sandbox.Apps {
-		app := unitgen.App{Name: a.Name, Image: a.Image, Spec: p.specs[i], Interactive: p.stdin}
+		app := unitgen.App{Name: a.Name, Image: a.Image, Spec: p.specs[i], Interactive: p.stdin, Credentials: len(a.Credentials) > 0}
 		if len(p.limits.groups) > 0 {
 			app.Groups = p.limits.apps[i]
 		}
@@ -171,6 +189,13 @@ func (p *pod) mountHost() error {
 	switch p.log.Mode {
 	case stageabi.LogFile:
 		binds = append(binds, bind{filepath.Join(p.dir, stageabi.LogsDir), unitgen.LogsPath, false})
+	}
+	if slices.ContainsFunc(p.sandbox.Apps, func(a stageabi.App) bool { return len(a.Credentials) > 0 }) {
+		if err := os.Mkdir(filepath.Join(rootDir, unitgen.CredentialsPath), 0o711); err != nil {
+			return err
+		}
+		// Read-only as it is.
+		binds = append(binds, bind{filepath.Join(p.dir, approot.CredentialsDir), unitgen.CredentialsPath, false})
 	}
 	for _, b := range binds {
 		if err := b.mount(); err != nil {

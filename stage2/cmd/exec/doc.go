@@ -5,7 +5,7 @@
 //
 // Usage:
 //
-//	exec [-h IDENTIFIER -u UNIT [-j]] [-m MODES] [-R ROOT [-r] [-o] [-U]] [-w DIR] [-n] [-f N] [-e NAME=VALUE]... [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
+//	exec [-h IDENTIFIER -u UNIT [-j]] [-m MODES] [-R ROOT [-r] [-o] [-U]] [-w DIR] [-n] [-f N] [-e FILE] [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
 //	exec [-h IDENTIFIER -u UNIT] [-p] -s APP
 //	exec [-p] -D|-S|-V|-W APP
 //	exec -l ADDRESS
@@ -29,7 +29,8 @@
 //	-n      the app speaks to its service manager: carry the notify socket along
 //	-f      fail if LISTEN_FDS is less than N: an app without its sockets would wait for
 //	        connections that never come
-//	-e      add NAME=VALUE to the environment, which no unit could hold
+//	-e      add the variables of this file to the environment, NAME=VALUE and a NUL byte each,
+//	        which no unit could hold; it is seen from before the root is entered
 //	-g      join the control group whose file "tasks" this is, seen from before the
 //	        root is entered
 //	-c      load the system call filter of this file (pkg/seccomp/program), seen from

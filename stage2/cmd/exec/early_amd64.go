@@ -19,7 +19,7 @@ var _, _, _, _ = entry, early, &threadPointer, &noG
 func early(sp *uintptr) {
 	p := bare.Start(sp)
 	o, bad := parse(p)
-	if bad.Failed() || o.needsRuntime() || len(p.Env)+o.env >= len(earlyEnv) {
+	if bad.Failed() || o.needsRuntime() || len(p.Env) >= len(earlyEnv) {
 		return
 	}
 	start(p, o, earlyEnv[:], filterBytes[:], nil)

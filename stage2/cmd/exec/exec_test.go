@@ -172,6 +172,10 @@ func shell(t *testing.T, root, script string, options ...string) result {
 
 func TestRootIsTheAppsAlone(t *testing.T) {
 	root := busyboxRoot(t)
+	odd := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(odd, []byte("A=x\ny\x00B=\x00"), 0o400); err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		name, script, want string
 		options            []string
@@ -180,7 +184,7 @@ func TestRootIsTheAppsAlone(t *testing.T) {
 		{name: "nothing of the pod's is mounted", script: "busybox awk '{print $5}' /proc/self/mountinfo | busybox grep -Ev '^/($|dev|proc|sys)'; echo end", want: "end\n"},
 		{name: "the shell is process 1", script: "busybox readlink /proc/self/exe; echo $$", want: "/bin/busybox\n1\n"},
 		{name: "the working directory", options: []string{"-w", "/srv"}, script: "busybox pwd", want: "/srv\n"},
-		{name: "a variable that no unit can hold", options: []string{"-e", "A=x\ny"}, script: `echo "$A"`, want: "x\ny\n"},
+		{name: "a variable that no unit can hold", options: []string{"-e", odd}, script: `echo "$A${B-unset}"`, want: "x\ny\n"},
 		{name: "a root that is writable", script: "echo x > /etc/f && busybox cat /etc/f", want: "x\n"},
 		{name: "a root that is not", options: []string{"-r"}, script: "(echo x > /etc/g) 2>/dev/null || echo refused; echo y > /dev/shm/g && echo shm", want: "refused\nshm\n"},
 		{name: "devices", script: "for d in null zero full random urandom tty; do busybox test -c /dev/$d || echo no $d; done; echo x > /dev/null; busybox test -d /dev/pts && echo pts", want: "pts\n"},

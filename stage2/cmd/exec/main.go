@@ -40,6 +40,14 @@ func main() {
 		if err := syscall.Exec("", nil, nil); err != syscall.ENOENT {
 			fail(exitNamespace, "restore the limit of open files: "+err.Error())
 		}
+		if o.envFile != "" {
+			// On a command line everybody could read them.
+			env, err := readEnv(o.envFile.Text())
+			if err != nil {
+				fail(exitNamespace, "read the app's environment: "+err.Error())
+			}
+			p = bare.New(os.Args, append(os.Environ(), env...))
+		}
 		var connect func() bare.Failure
 		if o.modes != "" {
 			s, err := askForStreams(o.modes.Text())
@@ -48,7 +56,7 @@ func main() {
 			}
 			connect = s.connect
 		}
-		start(p, o, make([]*byte, len(p.Env)+o.env+1), make([]uint64, maxFilterWords), connect)
+		start(p, o, make([]*byte, len(p.Env)+1), make([]uint64, maxFilterWords), connect)
 	}
 	if o.identifier != "" {
 		if bad := journalHeader(o); bad.Failed() {

@@ -16,7 +16,7 @@ type options struct {
 	filter     bare.Str // file of the system call filter
 	bounding   uint64   // capabilities kept
 	ambient    uint64
-	env        int      // how many variables are added
+	envFile    bare.Str // of variables that no unit can hold
 	record     bare.Str // app whose end is recorded; nothing is executed
 	withParent bool     // the kernel kills the program when its parent dies
 	awaited    bare.Str // where somebody has to listen; nothing is executed
@@ -30,7 +30,7 @@ type options struct {
 
 // needsRuntime reports whether something is asked for that is written with all
 // of Go.
-func (o options) needsRuntime() bool { return o.program == 0 || o.modes != "" }
+func (o options) needsRuntime() bool { return o.program == 0 || o.envFile != "" || o.modes != "" }
 
 // allCapabilities leaves the sets as they are.
 const allCapabilities = ^uint64(0)
@@ -100,7 +100,7 @@ func (o *options) set(option string, value bare.Str) bare.Failure {
 	case "-m":
 		o.modes = value
 	case "-e":
-		o.env++
+		o.envFile = value
 	case "-g": // see groups
 	case "-l":
 		o.awaited = value

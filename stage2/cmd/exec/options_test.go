@@ -15,21 +15,21 @@ func TestOptions(t *testing.T) {
 		want options
 		argv []string
 		// what is repeated
-		added, groups []string
-		err           string
+		groups []string
+		err    string
 	}{
 		{name: "a program alone keeps all capabilities", args: []string{"--", "/bin/a"}, want: options{bounding: allCapabilities}, argv: []string{"/bin/a"}},
 		{name: "everything that units pass",
 			args: []string{
 				"-h", "web", "-u", "web.service", "-R", "/raket/apps/web/rootfs", "-r", "-o", "-n", "-w", "/srv", "-b", "a80425fb", "-a", "400",
-				"-e", "A b=1", "-e", "B=\n", "-g", "/g/memory", "-g", "/g/pids", "-c", "/f", "--", "/bin/a", "--", "-R",
+				"-e", "/env", "-g", "/g/memory", "-g", "/g/pids", "-c", "/f", "--", "/bin/a", "--", "-R",
 			},
 			want: options{
 				identifier: "web\x00", unit: "web.service\x00", root: "/raket/apps/web/rootfs\x00", readOnly: true, openPaths: true, notify: true, workDir: "/srv\x00",
-				bounding: 0xa80425fb, ambient: 0x400, env: 2, filter: "/f\x00",
+				bounding: 0xa80425fb, ambient: 0x400, envFile: "/env\x00", filter: "/f\x00",
 			},
-			added: []string{"A b=1", "B=\n"}, groups: []string{"/g/memory", "/g/pids"},
-			argv: []string{"/bin/a", "--", "-R"}},
+			groups: []string{"/g/memory", "/g/pids"},
+			argv:   []string{"/bin/a", "--", "-R"}},
 		{name: "an app's end needs no program", args: []string{"-s", "web"}, want: options{bounding: allCapabilities, record: "web\x00"}},
 		{name: "an app's end in the app's root", args: []string{"-p", "-s", "web"}, want: options{bounding: allCapabilities, record: "web\x00", inApp: true}},
 		{name: "a value may look like an option", args: []string{"-w", "--", "--", "x"}, want: options{bounding: allCapabilities, workDir: "--\x00"}, argv: []string{"x"}},
@@ -64,7 +64,7 @@ func TestOptions(t *testing.T) {
 			if diff := cmp.Diff(tc.argv, argv); diff != "" {
 				t.Error("program (-want +got):\n" + diff)
 			}
-			for option, want := range map[string][]string{"-e": tc.added, "-g": tc.groups} {
+			for option, want := range map[string][]string{"-g": tc.groups} {
 				var values []string
 				for v, i := got.next(p, option, 0); i > 0; v, i = got.next(p, option, i) {
 					values = append(values, v.Text())

@@ -153,17 +153,13 @@ func readFilter(path bare.Str, words []uint64) (program.View, bare.Failure) {
 }
 
 // environ is the environment as systemd made it, with the notify socket where
-// this root has it, and the variables that no unit can hold.
+// this root has it.
 func environ(p bare.Process, o options, env []*byte) **byte {
 	n := copy(env, p.Env)
 	for i, e := range env[:n] {
 		if _, ok := bare.At(e).After(notifyVar); ok && o.notify && o.root != "" {
 			env[i] = bare.Str(notifyVar + notifyPath + "\x00").Ptr()
 		}
-	}
-	for v, i := o.next(p, "-e", 0); i > 0; v, i = o.next(p, "-e", i) {
-		env[n] = v.Ptr()
-		n++
 	}
 	env[n] = nil
 	return &env[0]
