@@ -28,6 +28,9 @@ func Stop(ctx context.Context, p *pod.Pod, force bool) error {
 	}
 	for {
 		if _, err := capture(ctx, p, stageabi.Stop, args...); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err() // it was interrupted, and that says nothing of the pod
+			}
 			if rerr := p.Refresh(); rerr == nil && p.State != pod.Running {
 				return leaveNetworks(ctx, p) // it ended by itself meanwhile
 			}
