@@ -28,6 +28,9 @@ func ForApp(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spec) 
 		// First: a volume of the user's at that place covers it.
 		r.Binds = append(r.Binds, Bind{Source: filepath.Join(dir, HostsFile), Target: "/etc/hosts"})
 	}
+	if spec.Linux != nil {
+		r.Label = spec.Linux.MountLabel
+	}
 	for _, m := range spec.Mounts {
 		if m.Type != "bind" {
 			continue // kernel file systems: the same for every app
@@ -38,6 +41,7 @@ func ForApp(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spec) 
 			ReadOnly:  slices.Contains(m.Options, "ro"),
 			Recursive: slices.Contains(m.Options, "rbind"),
 			IDMap:     stageabi.IDMapped(m.Options),
+			NoSUID:    slices.Contains(m.Options, "nosuid"),
 		}
 		switch {
 		case b.Source == stageabi.RootfsDir+b.Target:

@@ -21,8 +21,10 @@ type Root struct {
 	Lowers []string
 	Upper  string // absolute; empty directories on a file system that overlayfs can write to
 	Work   string
-	Binds  []Bind
-	Files  []File
+	// Label is the SELinux context of the overlay's files; empty for their own.
+	Label string
+	Binds []Bind
+	Files []File
 	// IDs has layers, the root of no layers, and binds that ask for it seen under the
 	// pod's own IDs; nil for the host's. The layers' directories are seen so by the whole
 	// mount namespace from then on, which has to be the pod's (see Isolate).
@@ -42,6 +44,7 @@ type Bind struct {
 	// Devices lets device nodes below a directory work. A file that is a device
 	// always does.
 	Devices   bool
+	NoSUID    bool // set-user-ID bits and file capabilities have no effect
 	Recursive bool // with what is mounted below Source
 	IDMap     bool // seen under the pod's own IDs
 }
@@ -103,6 +106,9 @@ func (r Root) mountBase() error {
 	defer closeAll()
 	n := len(r.Lowers)
 	options := "lowerdir=" + strings.Join(dirs[:n], ":") + ",upperdir=" + dirs[n] + ",workdir=" + dirs[n+1]
+	if r.Label != "" {
+		options += `,context="` + r.Label + `"`
+	}
 	if len(options) >= os.Getpagesize() {
 		return fmt.Errorf("too many layers (%d)", n)
 	}
@@ -187,6 +193,9 @@ func (b Bind) copyMount(target int, dir bool, ids *idmap.Map) (tree int, err err
 	var attr unix.MountAttr
 	if b.ReadOnly {
 		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
+	}
+	if b.NoSUID {
+		attr.Attr_set |= unix.MOUNT_ATTR_NOSUID
 	}
 	if dir && !b.Devices {
 		attr.Attr_set |= unix.MOUNT_ATTR_NODEV

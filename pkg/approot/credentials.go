@@ -70,18 +70,38 @@ func writeCredentials(root int, app string, credentials []appcredential.Credenti
 	return nil
 }
 
+// KeepCredentials keeps the credentials that stage0 passed on from programs that a stage1 executes
+// before it has attached them.
+func KeepCredentials() error {
+	fd, err := credentialsFD()
+	if err != nil || fd < 0 {
+		return err
+	}
+	_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC)
+	return err
+}
+
+// credentialsFD is the descriptor that stage0 passed on; -1 if there is none.
+func credentialsFD() (int, error) {
+	text := os.Getenv(stageabi.EnvCredentialsFD)
+	if text == "" {
+		return -1, nil
+	}
+	fd, err := strconv.Atoi(text)
+	if err != nil || fd < 3 {
+		return -1, fmt.Errorf("%s: %q is not a descriptor", stageabi.EnvCredentialsFD, text)
+	}
+	return fd, nil
+}
+
 // AttachCredentials mounts, in this thread's mount namespace, which no other process
 // must be in, what NewCredentials made and stage0 passed on: read-only, in the pod's
 // directory dir, from where ForApp takes it. Each app's becomes its user's, as chown(2)
 // numbers users. The descriptor is closed. Where there is none, there is nothing to do.
 func AttachCredentials(dir string, owner func(app string) (uid, gid int)) (err error) {
-	text := os.Getenv(stageabi.EnvCredentialsFD)
-	if text == "" {
-		return nil
-	}
-	fd, err := strconv.Atoi(text)
-	if err != nil || fd < 3 {
-		return fmt.Errorf("%s: %q is not a descriptor", stageabi.EnvCredentialsFD, text)
+	fd, err := credentialsFD()
+	if err != nil || fd < 0 {
+		return err
 	}
 	root := os.NewFile(uintptr(fd), CredentialsDir)
 	defer func() { err = errors.Join(err, root.Close()) }()

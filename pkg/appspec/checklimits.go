@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // checkResources says what of r cannot be carried, by the name of its field.
@@ -19,8 +17,6 @@ func checkResources(r *Resources) error {
 		return fmt.Errorf("linux.resources.pids.limit: %d is more than %d", n, 1<<22)
 	}
 	return refuse([]given{
-		// Every bundle denies all devices; apps have the pod's few.
-		{"linux.resources.devices", slices.ContainsFunc(r.Devices, func(d specs.LinuxDeviceCgroup) bool { return d.Allow })},
 		{"linux.resources.hugepageLimits", len(r.HugepageLimits) > 0},
 		{"linux.resources.network", r.Network != nil},
 		{"linux.resources.rdma", len(r.Rdma) > 0},

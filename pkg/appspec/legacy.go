@@ -80,7 +80,7 @@ func LegacyFiles(r *Resources) ([]GroupFile, error) {
 			}
 		}
 	}
-	return files, nil
+	return append(files, legacyDevices(r)...), nil
 }
 
 // withoutUnified says in the older fields what r says in unified.

@@ -11,7 +11,7 @@ import (
 // ACI that asks for protection, or for a place to run in, must not run without it
 // silently. docs/app-spec.md has the table.
 func Refused(spec *Spec) error {
-	for _, check := range []func(*Spec) error{refusedProcess, refusedHooks, refusedLinux, refusedSeccomp, refusedResources, refusedMounts} {
+	for _, check := range []func(*Spec) error{refusedProcess, refusedHooks, refusedLinux, refusedSeccomp, refusedDevices, checkConfinement, refusedResources, refusedMounts} {
 		if err := check(spec); err != nil {
 			return err
 		}
@@ -38,8 +38,6 @@ func refusedProcess(spec *Spec) error {
 	p := spec.Process
 	return refuse([]given{
 		{"domainname", spec.Domainname != ""},
-		{"process.apparmorProfile", p.ApparmorProfile != ""},
-		{"process.selinuxLabel", p.SelinuxLabel != ""},
 		{"process.scheduler", p.Scheduler != nil},
 		{"process.ioPriority", p.IOPriority != nil},
 		{"process.execCPUAffinity", p.ExecCPUAffinity != nil},
@@ -77,12 +75,9 @@ func refusedLinux(spec *Spec) error {
 	return refuse([]given{
 		{"linux.uidMappings", len(l.UIDMappings) > 0},
 		{"linux.gidMappings", len(l.GIDMappings) > 0},
-		{"linux.sysctl", len(l.Sysctl) > 0},
 		{"linux.cgroupsPath", l.CgroupsPath != ""},
-		{"linux.devices", len(l.Devices) > 0},
 		{"linux.netDevices", len(l.NetDevices) > 0},
 		{"linux.rootfsPropagation", l.RootfsPropagation != "" && l.RootfsPropagation != "private" && l.RootfsPropagation != "rprivate"},
-		{"linux.mountLabel", l.MountLabel != ""},
 		{"linux.intelRdt", l.IntelRdt != nil},
 		{"linux.memoryPolicy", l.MemoryPolicy != nil},
 		{"linux.personality", l.Personality != nil},

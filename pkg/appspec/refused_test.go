@@ -12,15 +12,15 @@ import (
 
 func TestWhatNoStageAppliesIsRefusedByName(t *testing.T) {
 	for want, change := range map[string]func(*appspec.Spec){
-		"process.selinuxLabel":    func(s *appspec.Spec) { s.Process.SelinuxLabel = "a:b:c:d" },
-		"process.apparmorProfile": func(s *appspec.Spec) { s.Process.ApparmorProfile = "a" },
+		"process.selinuxLabel":    func(s *appspec.Spec) { s.Process.SelinuxLabel = "a:b:c" },
+		"process.apparmorProfile": func(s *appspec.Spec) { s.Process.ApparmorProfile = "a b" },
 		"hooks.createRuntime":     func(s *appspec.Spec) { s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/a"}}} },
 		"linux.seccomp":           func(s *appspec.Spec) { s.Linux.Seccomp = &appspec.Seccomp{DefaultAction: specs.ActNotify} },
 		"linux.namespaces[0].path": func(s *appspec.Spec) {
 			s.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.PIDNamespace, Path: "/proc/1/ns/pid"}}
 		},
 		"linux.namespaces[0].type": func(s *appspec.Spec) { s.Linux.Namespaces = []specs.LinuxNamespace{{Type: specs.UserNamespace}} },
-		"linux.resources.devices": func(s *appspec.Spec) {
+		"linux.resources.devices[1]": func(s *appspec.Spec) {
 			s.Linux.Resources = &appspec.Resources{Devices: []specs.LinuxDeviceCgroup{{Access: "rwm"}, {Allow: true}}}
 		},
 		"linux.resources.memory.swappiness": func(s *appspec.Spec) {

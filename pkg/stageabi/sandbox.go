@@ -37,6 +37,9 @@ type Sandbox struct {
 	// Interactive: the only app has the standard input that Run was started with, and
 	// where that is a terminal all its streams are a terminal.
 	Interactive bool `json:"interactive,omitempty"`
+	// Sysctls are kernel parameters of the pod's namespaces, by their names with dots: what was said
+	// about the pod, and what its apps' specs have.
+	Sysctls map[string]string `json:"sysctls,omitempty"`
 	// Resources bound all apps together: the runtime-spec's linux.resources.
 	Resources json.RawMessage `json:"resources,omitempty"`
 }

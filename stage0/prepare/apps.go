@@ -33,6 +33,9 @@ type app struct {
 	ports     []appspec.Port // that its image says it listens on
 	// credentials say where the app's credentials come from.
 	credentials []appcredential.Wish
+	devices     appspec.Devices
+	security    appspec.Security
+	sysctls     map[string]string
 	files       *imageFiles
 	spec        *appspec.Spec // once it is made
 }
@@ -77,6 +80,10 @@ func (r Request) apps(ctx context.Context) ([]app, *podmanifest.Manifest, error)
 			return nil, nil, fmt.Errorf("image %q: %w", arg.Image, err)
 		}
 		arg.Override.Filter = filter
+		given, err := devices(arg.Devices)
+		if err != nil {
+			return nil, nil, fmt.Errorf("image %q: %w", arg.Image, err)
+		}
 		img, err := r.Fetch(ctx, arg.Image, arg.Signature)
 		if err != nil {
 			return nil, nil, fmt.Errorf("image %q: %w", arg.Image, err)
@@ -91,7 +98,8 @@ func (r Request) apps(ctx context.Context) ([]app, *podmanifest.Manifest, error)
 			return nil, nil, fmt.Errorf("images %q and %q both make an app named %s: name one of them with --name", other, arg.Image, name)
 		}
 		seen[name] = arg.Image
-		apps = append(apps, app{name: name, asked: arg.Image, img: img, overrides: []appspec.Override{arg.Override}, sockets: arg.Sockets, credentials: arg.Credentials})
+		apps = append(apps, app{name: name, asked: arg.Image, img: img, overrides: []appspec.Override{arg.Override}, sockets: arg.Sockets, credentials: arg.Credentials,
+			devices: given, security: arg.Security, sysctls: arg.Sysctls})
 		c.Apps = append(c.Apps, appConfig(name, arg, img, r.Pod.Mounts))
 	}
 	m, err := podmanifest.New(c)

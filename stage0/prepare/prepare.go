@@ -126,9 +126,13 @@ func (r Request) fill(ctx context.Context, p *pod.Pod, apps []app, manifest *pod
 	if err := WriteSandbox(p.Dir(), s); err != nil {
 		return err
 	}
+	sysctls := map[string]string{}
+	if err := appspec.MergeSysctls(sysctls, r.Pod.Sysctls); err != nil {
+		return err
+	}
 	var order []appspec.Ordered
 	for i := range apps {
-		life, err := r.writeApp(p, &apps[i], manifest)
+		life, err := r.writeApp(p, &apps[i], manifest, sysctls)
 		if err != nil {
 			return fmt.Errorf("app %s: %w", apps[i].name, err)
 		}
@@ -140,6 +144,7 @@ func (r Request) fill(ctx context.Context, p *pod.Pod, apps []app, manifest *pod
 	if s.Network.Ports, err = published(apps, manifest); err != nil {
 		return err
 	}
+	s.Sysctls = sysctls
 	wanted := addSockets(&s, apps)
 	serve, err := r.wantsMetadata(apps)
 	if err != nil {
@@ -150,7 +155,7 @@ func (r Request) fill(ctx context.Context, p *pod.Pod, apps []app, manifest *pod
 			return err
 		}
 	}
-	if wanted || serve || len(s.Network.Ports) > 0 {
+	if wanted || serve || len(sysctls) > 0 || len(s.Network.Ports) > 0 {
 		if err := WriteSandbox(p.Dir(), s); err != nil {
 			return err
 		}
@@ -218,8 +223,12 @@ func WriteSandbox(dir string, s stageabi.Sandbox) error {
 const specMode = 0o600
 
 // writeApp writes an app's spec and returns what that says of the app's life.
-func (r Request) writeApp(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (appspec.Life, error) {
+func (r Request) writeApp(p *pod.Pod, a *app, manifest *podmanifest.Manifest, sysctls map[string]string) (appspec.Life, error) {
 	spec, err := r.spec(p, a, manifest)
+	if err == nil && spec.Linux != nil {
+		// The apps of a pod share them.
+		err = appspec.MergeSysctls(sysctls, spec.Linux.Sysctl)
+	}
 	if err != nil {
 		return appspec.Life{}, err
 	}

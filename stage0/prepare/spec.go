@@ -49,6 +49,13 @@ func (r Request) spec(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (*apps
 			return nil, err
 		}
 	}
+	if err := made.AddDevices(a.devices); err != nil {
+		return nil, err
+	}
+	made.AddSecurity(a.security)
+	if err := made.AddSysctls(a.sysctls); err != nil {
+		return nil, err
+	}
 	if len(a.credentials) > 0 {
 		if err := made.Apply(appspec.Override{Env: []string{"CREDENTIALS_DIRECTORY=" + stageabi.CredentialsPath}}); err != nil {
 			return nil, err

@@ -38,6 +38,8 @@ type Config struct {
 	Init string
 	// Seccomp tells nspawn to install its own filter: none is installed yet.
 	Seccomp bool
+	// Sysctls is a file of kernel parameters in the pod's root; empty for none.
+	Sysctls string
 	Debug   bool
 }
 
@@ -97,7 +99,11 @@ func Argv(c Config) []string {
 	// Not --boot: nspawn that is killed leaves the init it boots, and a pod whose
 	// processes nobody can find.
 	init := cmp.Or(c.Init, "/usr/lib/systemd/systemd")
-	return append(argv, "--", ExecPath, "-k", "--", init, "--unit=default.target", "--show-status=no", "--crash-shell=no", target, level)
+	argv = append(argv, "--", ExecPath, "-k")
+	if c.Sysctls != "" {
+		argv = append(argv, "-y", c.Sysctls)
+	}
+	return append(argv, "--", init, "--unit=default.target", "--show-status=no", "--crash-shell=no", target, level)
 }
 
 // podEnv is the environment of the pod's systemd.

@@ -76,6 +76,9 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	}
 
 	c := newCommand(p, a, set, modes)
+	if c.systemdRoot && len(extras(a)) > 0 {
+		return nil, fmt.Errorf("its root is made by systemd, for the property %s, and not by exec, which alone gives an app devices and hides and protects paths that are named", strings.Join(rootProperties(set), ", "))
+	}
 	capabilities(f, a, c.systemdRoot, set)
 	if c.systemdRoot {
 		rootDirectives(f, p, a, l, set)

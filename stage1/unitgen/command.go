@@ -67,6 +67,7 @@ func newCommand(p Pod, a App, set map[string]bool, m streamwire.Modes) command {
 		if p.OwnUsers {
 			args = append(args, "-U")
 		}
+		args = append(args, extras(a)...)
 		if set["Type"] || set["NotifyAccess"] || set["WatchdogSec"] || set["FileDescriptorStoreMax"] {
 			args = append(args, "-n")
 		}
@@ -90,6 +91,9 @@ func newCommand(p Pod, a App, set map[string]bool, m streamwire.Modes) command {
 		if len(ambient) > 0 {
 			args = append(args, "-a", mask(ambient))
 		}
+	}
+	if l := Label(a.Spec); l != "" {
+		args = append(args, "-x", l)
 	}
 	if len(Environment(a.Spec)) > 0 {
 		path := EnvironmentFile(a.Name)
@@ -224,6 +228,9 @@ func capabilities(f *unitfile.File, a App, systemdRoot bool, set map[string]bool
 		help = []string{"CAP_SETPCAP", "CAP_SYS_ADMIN"}
 	case systemdRoot:
 		help = []string{"CAP_SETPCAP"}
+	}
+	if !systemdRoot && givesAway(a.Spec) && help != nil {
+		help = append(slices.Clone(help), "CAP_CHOWN")
 	}
 	bounding = union(bounding, help)
 	if u.UID != 0 || u.GID != 0 {

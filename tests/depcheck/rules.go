@@ -69,7 +69,7 @@ func owners() []owner {
 		{"github.com/coreos/go-systemd/v22", []string{"pkg/sd"}, ""},
 		{"github.com/godbus/dbus/v5", []string{"pkg/sd"}, ""},
 		{"github.com/google/uuid", []string{"pkg/pod"}, ""},
-		{"go.yaml.in/yaml/v3", []string{"stage0/trust/lookaside"}, "registries.d is YAML"},
+		{"go.yaml.in/yaml/v3", []string{"stage0/trust/lookaside", "stage0/cdi"}, "registries.d is YAML, and so may a CDI specification be"},
 		{"github.com/BurntSushi/toml", []string{"stage0/registries"}, "slow and hungry where keys nest deep: limit that first"},
 		{"github.com/aws/aws-sdk-go-v2", []string{"stage0/credentials"}, "the signer and no more"},
 		{"github.com/spf13/cobra", []string{"stage0/cli/"}, "stage1 and stage2 use pflag or nothing"},

@@ -50,7 +50,7 @@ type flag struct {
 // alphabetical order.
 func Flags(v Verb) []Flag {
 	var fs []Flag
-	for _, f := range slices.Concat(podFlags(), portFlags(), runFlags(), appFlags(), credentialFlags(), limitFlags(), lifeFlags(), healthFlags()) {
+	for _, f := range slices.Concat(podFlags(), portFlags(), runFlags(), appFlags(), credentialFlags(), hardenFlags(), limitFlags(), lifeFlags(), healthFlags()) {
 		if f.Hidden || v == Prepare && f.Scope == ForRun {
 			continue
 		}
@@ -83,7 +83,7 @@ func newFlags(opts Options) map[string]flag {
 		}
 		flags[f.Name] = f
 	}
-	for _, f := range slices.Concat(credentialFlags(), limitFlags(), lifeFlags(), healthFlags()) {
+	for _, f := range slices.Concat(credentialFlags(), hardenFlags(), limitFlags(), lifeFlags(), healthFlags()) {
 		flags[f.Name] = f
 	}
 	for name, why := range refused() {

@@ -46,6 +46,8 @@ type Pod struct {
 	// Metadata asks for the metadata service, or for none; nil leaves that to the
 	// images.
 	Metadata *bool
+	// Sysctls are kernel parameters of the pod's namespaces.
+	Sysctls map[string]string
 	// UUIDFile is the path to which the pod's UUID is written.
 	UUIDFile string
 	Run      RunOptions
@@ -91,6 +93,12 @@ type App struct {
 	// values of those of kind Set.
 	Credentials      []appcredential.Wish
 	CredentialValues map[string][]byte
+	// Devices are what --device asks for, as it was typed.
+	Devices []string
+	// Security confines the app further.
+	Security appspec.Security
+	// Sysctls are kernel parameters, of the pod as a whole.
+	Sysctls map[string]string
 	// EnvFiles are files of environment variables, below Override.Env and above what all
 	// apps have.
 	EnvFiles []string

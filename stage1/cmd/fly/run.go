@@ -50,6 +50,9 @@ func runPod(args []string) (int, error) {
 	if l := spec.Linux; len(s.Resources) > 0 || l != nil && len(appspec.Controllers(l.Resources)) > 0 {
 		fmt.Fprintf(os.Stderr, "raket: app %s: fly keeps no limits of memory, CPUs or processes\n", a.Name)
 	}
+	if len(s.Sysctls) > 0 {
+		return 0, errors.New("fly shares the host's namespaces: kernel parameters would be the host's")
+	}
 	if err := checkSockets(s.Sockets); err != nil {
 		return 0, err
 	}
@@ -88,6 +91,17 @@ func runPod(args []string) (int, error) {
 
 // supported refuses what only systemd could do for the app.
 func supported(spec *appspec.Spec) error {
+	masked, readOnly := appspec.ExtraPaths(spec)
+	switch {
+	case len(appspec.OwnDevices(spec)) > 0:
+		return errors.New("fly gives an app all of the host's devices, and keeps it to none")
+	case len(masked) > 0 || len(readOnly) > 0:
+		return fmt.Errorf("fly hides and protects no paths: %s", strings.Join(append(masked, readOnly...), ", "))
+	case spec.Process.ApparmorProfile != "" || spec.Process.SelinuxLabel != "" || spec.Linux != nil && spec.Linux.MountLabel != "":
+		return errors.New("fly labels no app")
+	case spec.Linux != nil && len(spec.Linux.Sysctl) > 0:
+		return errors.New("fly shares the host's namespaces: kernel parameters would be the host's")
+	}
 	props, err := appspec.Properties(spec)
 	if err != nil {
 		return err

@@ -60,6 +60,9 @@ func (e *entry) confine() ([]string, error) {
 	if len(c.Filters) > 0 {
 		return nil, fmt.Errorf("app %s has a system call filter that only systemd can make (%s=): a command would run without; --privileged runs one so", e.App, strings.Join(c.Filters, "=, "))
 	}
+	if l := unitgen.Label(e.spec); l != "" {
+		return nil, fmt.Errorf("app %s is labelled %s, which a command would not be; --privileged runs one so", e.App, l)
+	}
 	bounding, ambient := hex(c.Bounding), hex(c.Ambient)
 	noNewPrivs, err1 := e.app.status("NoNewPrivs")
 	if c.OwnCapabilities {

@@ -102,6 +102,9 @@ func (p *pod) writeRoot() error {
 	if err := p.writeFilters(); err != nil {
 		return err
 	}
+	if err := p.writeSysctls(); err != nil {
+		return err
+	}
 	return p.writeUnits()
 }
 

@@ -40,6 +40,9 @@ func runPod(args []string) error {
 	if err := podsocket.SetInheritable(false); err != nil {
 		return err
 	}
+	if err := approot.KeepCredentials(); err != nil {
+		return err
+	}
 	// Namespaces belong to threads; the one that executes nspawn is this one.
 	runtime.LockOSThread()
 	// Users of apps reach their roots through what is made here.
@@ -159,11 +162,18 @@ func load(uuid string, mode stageabi.LogMode) (*pod, error) {
 		}
 		p.specs = append(p.specs, spec)
 	}
+	if err := p.checkProtections(); err != nil {
+		return nil, err
+	}
 	p.log = unitgen.Log{Mode: mode}
 	return p, nil
 }
 
 func (p *pod) config() nspawn.Config {
+	sysctls := ""
+	if len(p.sandbox.Sysctls) > 0 {
+		sysctls = sysctlsPath
+	}
 	c := nspawn.Config{
 		Root:         filepath.Join(p.dir, rootDir),
 		Machine:      "rkt-" + p.sandbox.UUID,
@@ -174,6 +184,7 @@ func (p *pod) config() nspawn.Config {
 		Capabilities: p.capabilities(),
 		Log:          p.log.Mode,
 		Init:         findInit(),
+		Sysctls:      sysctls,
 		Seccomp:      true,
 		Debug:        os.Getenv(stageabi.EnvDebug) == "1",
 	}

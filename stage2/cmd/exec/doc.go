@@ -5,11 +5,11 @@
 //
 // Usage:
 //
-//	exec [-h IDENTIFIER -u UNIT [-j]] [-m MODES] [-R ROOT [-r] [-o] [-U]] [-w DIR] [-n] [-f N] [-e FILE] [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
+//	exec [-h IDENTIFIER -u UNIT [-j]] [-m MODES] [-R ROOT [-r] [-o] [-U]] [-w DIR] [-n] [-f N] [-e FILE] [-d DEVICE]... [-i PATH]... [-q PATH]... [-x LABEL] [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
 //	exec [-h IDENTIFIER -u UNIT] [-p] -s APP
 //	exec [-p] -D|-S|-V|-W APP
 //	exec -l ADDRESS
-//	exec -k -- INIT [ARG]...
+//	exec -k [-y FILE] -- INIT [ARG]...
 //
 // The options:
 //
@@ -31,6 +31,10 @@
 //	        connections that never come
 //	-e      add the variables of this file to the environment, NAME=VALUE and a NUL byte each,
 //	        which no unit could hold; it is seen from before the root is entered
+//	-d      make a device node, PATH:TYPE:MAJOR:MINOR:MODE:UID:GID
+//	-i, -q  hide a path of the app's, or make it read-only, beyond those that are so in every app
+//	-x      execute PROGRAM with apparmor:PROFILE or selinux:CONTEXT
+//	-y      with -k: set the kernel parameters of this file, lines a/b/c=VALUE
 //	-g      join the control group whose file "tasks" this is, seen from before the
 //	        root is entered
 //	-c      load the system call filter of this file (pkg/seccomp/program), seen from

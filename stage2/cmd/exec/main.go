@@ -48,6 +48,11 @@ func main() {
 			}
 			p = bare.New(os.Args, append(os.Environ(), env...))
 		}
+		if o.sysctls != "" {
+			if err := setSysctls(o.sysctls.Text()); err != nil {
+				fail(exitNamespace, "set kernel parameters: "+err.Error())
+			}
+		}
 		var connect func() bare.Failure
 		if o.modes != "" {
 			s, err := askForStreams(o.modes.Text())

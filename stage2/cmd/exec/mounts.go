@@ -40,7 +40,7 @@ const (
 //
 // systemd could do it (RootDirectory=, MountAPIVFS=, ProtectKernelTunables=),
 // at several times the processor time for each app.
-func enterRoot(o options) bare.Failure {
+func enterRoot(p bare.Process, o options) bare.Failure {
 	const slash, here = bare.Str("/\x00"), bare.Str(".\x00")
 	if errno := bare.Unshare(unix.CLONE_NEWNS); errno != 0 {
 		return bare.Check("make a mount namespace", "", errno)
@@ -100,6 +100,11 @@ func enterRoot(o options) bare.Failure {
 	}
 	for _, l := range loans {
 		if bad := l.place(); bad.Failed() {
+			return bad
+		}
+	}
+	if o.extras {
+		if bad := addExtras(p, o); bad.Failed() {
 			return bad
 		}
 	}

@@ -17,6 +17,9 @@ type options struct {
 	bounding   uint64   // capabilities kept
 	ambient    uint64
 	envFile    bare.Str // of variables that no unit can hold
+	extras     bool     // of root: see addExtras
+	label      bare.Str // what the program is labelled with
+	sysctls    bare.Str // file of kernel parameters to set
 	record     bare.Str // app whose end is recorded; nothing is executed
 	withParent bool     // the kernel kills the program when its parent dies
 	awaited    bare.Str // where somebody has to listen; nothing is executed
@@ -30,7 +33,9 @@ type options struct {
 
 // needsRuntime reports whether something is asked for that is written with all
 // of Go.
-func (o options) needsRuntime() bool { return o.program == 0 || o.envFile != "" || o.modes != "" }
+func (o options) needsRuntime() bool {
+	return o.program == 0 || o.envFile != "" || o.modes != "" || o.extras || o.label != "" || o.sysctls != ""
+}
 
 // allCapabilities leaves the sets as they are.
 const allCapabilities = ^uint64(0)
@@ -68,7 +73,7 @@ func parse(p bare.Process) (options, bare.Failure) {
 // hasValue reports whether an option's value is the argument after it.
 func hasValue(option string) bool {
 	switch option {
-	case "-R", "-w", "-m", "-h", "-u", "-e", "-g", "-l", "-f", "-c", "-s", "-b", "-a", "-S", "-V", "-D", "-W":
+	case "-R", "-w", "-m", "-h", "-u", "-e", "-g", "-l", "-f", "-c", "-s", "-b", "-a", "-S", "-V", "-D", "-W", "-d", "-i", "-q", "-x", "-y":
 		return true
 	}
 	return false
@@ -102,6 +107,12 @@ func (o *options) set(option string, value bare.Str) bare.Failure {
 	case "-e":
 		o.envFile = value
 	case "-g": // see groups
+	case "-d", "-i", "-q":
+		o.extras = true
+	case "-x":
+		o.label = value
+	case "-y":
+		o.sysctls = value
 	case "-l":
 		o.awaited = value
 	case "-f":

@@ -52,6 +52,11 @@ func start(p bare.Process, o options, env []*byte, words []uint64, connect func(
 			bare.Check("give up capabilities", "", errno).Die(exitCaps)
 		}
 	}
+	if o.label != "" {
+		if bad := setLabel(o.label.Text()); bad.Failed() {
+			bad.Die(exitNamespace)
+		}
+	}
 	environment := environ(p, o, env)
 	if o.filter != "" {
 		if errno := filter.Load(); errno != 0 {
@@ -100,7 +105,7 @@ func setUp(p bare.Process, o options) bare.Failure {
 		}
 	}
 	if o.root != "" {
-		if bad := enterRoot(o); bad.Failed() {
+		if bad := enterRoot(p, o); bad.Failed() {
 			return bad
 		}
 	}
