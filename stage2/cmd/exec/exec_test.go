@@ -253,7 +253,7 @@ func TestFailuresHaveTheirExitStatus(t *testing.T) {
 		{name: "no such working directory", args: []string{"-R", root, "-w", "/none", "--", "/bin/busybox"}, code: exitNamespace, stderr: `raket: enter the working directory "/none": no such file or directory` + "\n"},
 		{name: "a capability that is not had", args: []string{"-R", root, "-b", "1", "-a", "8000000000000000", "--", "/bin/busybox"}, code: exitCaps},
 		{name: "no notify socket", args: []string{"-R", root, "-n", "--", "/bin/busybox"}, code: exitNamespace, stderr: `raket: share "/run/systemd/notify": no such file or directory` + "\n"},
-		{name: "bad usage", args: []string{"-x"}, code: exitUsage, stderr: "raket: unknown option \"-x\"\n"},
+		{name: "bad usage", args: []string{"-z"}, code: exitUsage, stderr: "raket: unknown option \"-z\"\n"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := execute(t, root, tc.args...)

@@ -45,7 +45,7 @@ func TestOptions(t *testing.T) {
 		{name: "a mask without its value", args: []string{"-b"}, err: `option "-b": needs a value`},
 		{name: "a mask that is no number", args: []string{"-b", "CAP_KILL", "--", "x"}, err: `option "-b": needs a number`},
 		{name: "a mask too large", args: []string{"-a", "10000000000000000", "--", "x"}, err: `option "-a": needs a number`},
-		{name: "an option that does not exist", args: []string{"-x", "--", "y"}, err: `unknown option "-x"`},
+		{name: "an option that does not exist", args: []string{"-z", "--", "y"}, err: `unknown option "-z"`},
 		{name: "a program without the dashes", args: []string{"/bin/a"}, err: `unknown option "/bin/a"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
