@@ -38,6 +38,7 @@ func refusedProcess(spec *Spec) error {
 	p := spec.Process
 	return refuse([]given{
 		{"domainname", spec.Domainname != ""},
+		{"process.commandLine", p.CommandLine != ""},
 		{"process.scheduler", p.Scheduler != nil},
 		{"process.ioPriority", p.IOPriority != nil},
 		{"process.execCPUAffinity", p.ExecCPUAffinity != nil},

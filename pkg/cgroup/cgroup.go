@@ -27,8 +27,22 @@ type Group struct {
 }
 
 // Current returns the caller's group.
-func Current() (Group, error) {
-	f, err := os.Open("/proc/self/cgroup")
+func Current() (Group, error) { return of("self") }
+
+// Of returns the group of a process.
+func Of(pid int) (Group, error) { return of(strconv.Itoa(pid)) }
+
+// Above is the group that g is in.
+func (g Group) Above() Group {
+	var above Group
+	for _, d := range g.dirs {
+		above.dirs = append(above.dirs, filepath.Dir(d))
+	}
+	return above
+}
+
+func of(process string) (Group, error) {
+	f, err := os.Open("/proc/" + process + "/cgroup")
 	if err != nil {
 		return Group{}, err
 	}

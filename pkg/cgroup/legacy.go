@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -22,8 +23,20 @@ type Legacy struct {
 }
 
 // CurrentLegacy returns the caller's place.
-func CurrentLegacy() (Legacy, error) {
-	f, err := os.Open("/proc/self/cgroup")
+func CurrentLegacy() (Legacy, error) { return legacyOf("self") }
+
+// LegacyOf returns the place of what a process is in, so many groups above its own in
+// systemd's hierarchy.
+func LegacyOf(pid, above int) (Legacy, error) {
+	l, err := legacyOf(strconv.Itoa(pid))
+	for range above {
+		l.unit = filepath.Dir(l.unit)
+	}
+	return l, err
+}
+
+func legacyOf(process string) (Legacy, error) {
+	f, err := os.Open("/proc/" + process + "/cgroup")
 	if err != nil {
 		return Legacy{}, err
 	}

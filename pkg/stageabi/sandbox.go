@@ -11,7 +11,8 @@ import (
 )
 
 // Sandbox is what a stage1 has to know of a pod beside its app specs. It is
-// complete before the pod leaves the prepare state and never changes after.
+// complete before the pod leaves the prepare state. Of a running pod it is replaced, in one
+// step, by whoever changes its apps and holds the lock of AppsDir.
 type Sandbox struct {
 	UUID     string    `json:"uuid"`
 	Created  time.Time `json:"created"`
@@ -42,6 +43,12 @@ type Sandbox struct {
 	Sysctls map[string]string `json:"sysctls,omitempty"`
 	// Resources bound all apps together: the runtime-spec's linux.resources.
 	Resources json.RawMessage `json:"resources,omitempty"`
+	// Capabilities are those that apps may have beyond the stage1's default set though
+	// no app of the pod's start has them.
+	Capabilities []string `json:"capabilities,omitempty"`
+	// Change is under way in a running pod, or was when its maker was killed. Its app is
+	// not in Apps, or there as it was before.
+	Change *Change `json:"change,omitempty"`
 }
 
 // Insecure says what a stage1 is not to do, though it usually does. What apps may have of
@@ -69,6 +76,10 @@ type App struct {
 	// Credentials say where the app's credentials come from (pkg/appcredential). A
 	// stage1 needs to know only whether there are any: what they are is in EnvCredentialsFD.
 	Credentials []string `json:"credentials,omitempty"`
+	// Added is when the app was added to the running pod; zero for those that it was
+	// started with. Started is when somebody last started it by itself.
+	Added   time.Time `json:"added,omitzero"`
+	Started time.Time `json:"started,omitzero"`
 }
 
 // ExitPolicy says when a pod ends by itself.

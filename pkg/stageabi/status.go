@@ -18,11 +18,12 @@ type AppStatus struct {
 	Signal   string // "TERM", … if it was killed
 	Started  time.Time
 	Finished time.Time
+	Runs     int // that have ended, this one included
 }
 
 // ReadAppStatus reads the status file of an app, lines KEY=VALUE: result, code
 // ("exited", "killed", "dumped"), status (number, or name of a signal), started
-// and finished (seconds.nanoseconds since 1970). The error wraps
+// and finished (seconds.nanoseconds since 1970), runs. The error wraps
 // fs.ErrNotExist for an app that has not ended.
 func ReadAppStatus(pod, app string) (AppStatus, error) {
 	f, err := os.Open(StatusPath(pod, app))
@@ -59,6 +60,8 @@ func ParseAppStatus(r io.Reader) (AppStatus, error) {
 			s.Started, err = parseStamp(v)
 		case "finished":
 			s.Finished, err = parseStamp(v)
+		case "runs":
+			s.Runs, err = strconv.Atoi(v)
 		}
 		if err != nil {
 			return s, err

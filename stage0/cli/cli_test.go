@@ -91,6 +91,7 @@ func (f *fakes) services() services {
 		launcher:    fake[launcher](f, f),
 		keeper:      fake[keeper](f, f),
 		networks:    fake[networkStore](f, f),
+		apps:        fake[appKeeper](f, fakeApps{f}),
 	}
 }
 
@@ -203,6 +204,20 @@ func (f *fakes) Remove(_ context.Context, uuid string) error { return f.call("rm
 
 func (f *fakes) Collect(_ context.Context, r collectRequest) (collected, error) {
 	return collected{Marked: []string{"b", "a"}, Removed: []string{"c"}}, f.call("gc", r)
+}
+
+type fakeApps struct{ f *fakes }
+
+func (s fakeApps) Add(_ context.Context, r addRequest) (string, error) {
+	return "web", s.f.call("app-add", r)
+}
+
+func (s fakeApps) Control(_ context.Context, r controlRequest) error {
+	return s.f.call("app-control", r)
+}
+
+func (s fakeApps) Spec(_ context.Context, uuid, app string) ([]byte, error) {
+	return []byte("{\"ociVersion\": \"1.0.2\"}\n"), s.f.call("app-spec", []string{uuid, app})
 }
 
 type fakePods struct{ f *fakes }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -46,20 +47,29 @@ raket run --volume=logs,kind=empty --mount=volume=logs,target=/var/log/nginx ngi
 		if err != nil {
 			return err
 		}
-		err = e.launch(ctx, runRequest{UUID: uuid, Options: p.Run, Quiet: p.Quiet, Credentials: credentials})
-		if became := exitWith(0); errors.As(err, &became) {
-			return err
-		}
-		// Nobody else knows of the pod that did not start.
-		return errors.Join(err, e.discard(ctx, uuid, p.UUIDFile))
+		return e.launchNew(ctx, uuid, p, credentials)
 	})
 	return cmd
 }
+
+// launchNew starts a pod that was prepared for that. It comes back only with an error.
+func (e *env) launchNew(ctx context.Context, uuid string, p appargs.Pod, credentials [][]appcredential.Credential) error {
+	err := e.launch(ctx, runRequest{UUID: uuid, Options: p.Run, Quiet: p.Quiet, Credentials: credentials})
+	if became := exitWith(0); errors.As(err, &became) {
+		return err
+	}
+	// Nobody else knows of the pod that did not start.
+	return errors.Join(err, e.discard(ctx, uuid, p.UUIDFile))
+}
+
+// grammarAnnotation says which appargs.Verb a command has the grammar of.
+const grammarAnnotation = "grammar"
 
 // takePodArgs gives a command the grammar of appargs: cobra sees the flags, for
 // help and completion, but does not parse them.
 func takePodArgs(e *env, cmd *cobra.Command, verb appargs.Verb, do func(context.Context, appargs.Pod) error) {
 	cmd.DisableFlagParsing = true
+	cmd.Annotations[grammarAnnotation] = strconv.Itoa(int(verb))
 	for _, f := range appargs.Flags(verb) {
 		if cmd.Flags().Lookup(f.Name) != nil {
 			continue // of the pod already; after an image it means the app

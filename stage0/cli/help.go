@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -146,11 +147,8 @@ func document(cmd *cobra.Command) Doc {
 	case !cmd.HasParent():
 		d.Flags = []FlagSection{{"FLAGS OF EVERY VERB", flagDocs(cmd.PersistentFlags())}}
 	case cmd.DisableFlagParsing:
-		verb := appargs.Run
-		if cmd.Name() == "prepare" {
-			verb = appargs.Prepare
-		}
-		d.Flags = podFlagDocs(verb)
+		verb, _ := strconv.Atoi(cmd.Annotations[grammarAnnotation])
+		d.Flags = podFlagDocs(appargs.Verb(verb))
 	default:
 		d.Flags = []FlagSection{{"FLAGS", flagDocs(cmd.LocalNonPersistentFlags())}}
 	}
@@ -169,6 +167,9 @@ func podFlagDocs(verb appargs.Verb) []FlagSection {
 		} else {
 			pod.Flags = append(pod.Flags, d)
 		}
+	}
+	if verb == appargs.Add || verb == appargs.Update {
+		pod.Title = "FLAGS"
 	}
 	return []FlagSection{pod, app}
 }

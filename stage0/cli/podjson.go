@@ -32,6 +32,9 @@ type appJSON struct {
 	Started  *int64 `json:"started_at,omitempty"`
 	Ended    *int64 `json:"finished_at,omitempty"`
 	ExitCode *int   `json:"exit_code,omitempty"`
+	Signal   string `json:"signal,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	Restarts int    `json:"restarts,omitempty"`
 	// StatusText is what the app says of itself.
 	StatusText string      `json:"status_text,omitempty"`
 	Health     *healthJSON `json:"health,omitempty"`
@@ -78,7 +81,8 @@ func toJSON(p pod) podJSON {
 		j.AppNames = append(j.AppNames, a.Name)
 		j.Apps = append(j.Apps, appJSON{
 			Name: a.Name, State: a.State, ImageName: a.ImageName, ImageID: a.ImageID, ExitCode: a.ExitCode, StatusText: a.StatusText, Health: healthToJSON(a.Health),
-			Created: unixTime(p.Created, time.Time.UnixNano), Started: unixTime(a.Started, time.Time.UnixNano), Ended: unixTime(a.Ended, time.Time.UnixNano),
+			Signal: a.Signal, Reason: a.Reason, Restarts: a.Restarts,
+			Created: unixTime(orTime(a.Created, p.Created), time.Time.UnixNano), Started: unixTime(a.Started, time.Time.UnixNano), Ended: unixTime(a.Ended, time.Time.UnixNano),
 		})
 	}
 	return j
@@ -101,4 +105,11 @@ func unixTime(t time.Time, in func(time.Time) int64) *int64 {
 	}
 	n := in(t)
 	return &n
+}
+
+func orTime(t, other time.Time) time.Time {
+	if t.IsZero() {
+		return other
+	}
+	return t
 }

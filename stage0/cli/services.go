@@ -24,6 +24,7 @@ type services struct {
 	launcher    func(settings) (launcher, error)
 	keeper      func(settings) (keeper, error)
 	networks    func(settings) (networkStore, error)
+	apps        func(settings) (appKeeper, error)
 	trusted     func(settings) (trustedKeys, error)
 	web         func(settings) (keyWeb, error)
 }
@@ -292,10 +293,17 @@ type podApp struct {
 	// ImageID is the full one.
 	ImageID string
 	// State is "created", "running" or "exited".
-	State          string
-	Started, Ended time.Time
+	State string
+	// Created is when the app was made, Started when its present run began or, where it
+	// does not run, its last; Ended when the last run ended that did.
+	Created, Started, Ended time.Time
 	// ExitCode is nil where the app has not ended.
 	ExitCode *int
+	// Signal is the name of the one that killed it, as "TERM"; Reason is how the run
+	// ended, in systemd's words ("exit-code", "signal", "timeout" …). Restarts is how
+	// often it was started again.
+	Signal, Reason string
+	Restarts       int
 	// Health is nil where nothing is checked.
 	Health *appHealth
 	// StatusText is what the app says of itself: STATUS= of sd_notify(3).

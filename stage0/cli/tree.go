@@ -39,7 +39,7 @@ func newRoot(e *env) *cobra.Command {
 	root.AddCommand(
 		newFetch(e), newRun(e), newPrepare(e), newRunPrepared(e),
 		newList(e), newStatus(e), newStop(e), newRemove(e), newCollect(e),
-		newEnter(e), newExec(e), newAttach(e), newCopy(e), newLogs(e), newCatManifest(e), newImage(e), newNetwork(e),
+		newApp(e), newEnter(e), newExec(e), newAttach(e), newCopy(e), newLogs(e), newCatManifest(e), newImage(e), newNetwork(e),
 		newTrust(e), newConfig(e), newVersion(e), newCompletion(e),
 	)
 	return root

@@ -14,6 +14,7 @@ func realServices() services {
 		launcher:    func(s settings) (launcher, error) { return openPods(s) },
 		keeper:      func(s settings) (keeper, error) { return openPods(s) },
 		networks:    func(s settings) (networkStore, error) { return openPods(s) },
+		apps:        func(s settings) (appKeeper, error) { return &realApps{s}, nil },
 		trusted:     func(s settings) (trustedKeys, error) { return openKeystore(s), nil },
 		web:         func(settings) (keyWeb, error) { return web{}, nil },
 	}

@@ -137,7 +137,11 @@ func (r *realImages) usedBy(counts func(*podpkg.Pod) bool) (map[digest.Digest][]
 		if err != nil || !counts(p) {
 			continue
 		}
-		for _, a := range s.Apps {
+		apps := s.Apps
+		if s.Change != nil {
+			apps = append(apps[:len(apps):len(apps)], s.Change.App)
+		}
+		for _, a := range apps {
 			id := digest.Digest(a.ImageID)
 			if n := len(use[id]); n == 0 || use[id][n-1] != s.UUID {
 				use[id] = append(use[id], s.UUID)

@@ -129,7 +129,7 @@ func show(p *podpkg.Pod) (pod, error) {
 		return shown, err
 	}
 	for _, a := range s.Apps {
-		shown.Apps = append(shown.Apps, showApp(p, a))
+		shown.Apps = append(shown.Apps, showApp(p, s, a))
 	}
 	return shown, nil
 }
@@ -141,15 +141,19 @@ const (
 	appExited  = "exited"
 )
 
-func showApp(p *podpkg.Pod, a stageabi.App) podApp {
-	shown := podApp{Name: a.Name, ImageName: a.Image, ImageID: a.PrintID, State: appCreated}
+func showApp(p *podpkg.Pod, s stageabi.Sandbox, a stageabi.App) podApp {
+	shown := podApp{Name: a.Name, ImageName: a.Image, ImageID: a.PrintID, State: appCreated, Created: a.CreatedAt(s.Created)}
+	if p.Started().IsZero() || !a.WasStarted() {
+		return shown
+	}
+	if shown.Started = a.Started; shown.Started.IsZero() {
+		shown.Started = p.Started()
+	}
 	switch {
 	case p.State == podpkg.Running:
-		shown.State, shown.Started = appRunning, p.Started()
-	case p.State.Ended() && !p.Started().IsZero():
+		shown.State = appRunning
+	case p.State.Ended():
 		shown.State = appExited
-	default:
-		return shown
 	}
 	if h, err := stageabi.ReadAppHealth(p.Dir(), a.Name); err == nil {
 		shown.Health = &appHealth{Status: h.Status, Failing: h.Failing, Checked: h.Checked, Code: h.Code, Output: h.Output}
@@ -158,7 +162,13 @@ func showApp(p *podpkg.Pod, a stageabi.App) podApp {
 	if err != nil {
 		return shown // it has not ended, or was killed with the pod
 	}
-	shown.State, shown.Started, shown.Ended, shown.ExitCode = appExited, st.Started, st.Finished, &st.Code
+	shown.Restarts = st.Runs
+	if st.Finished.Before(a.Started) {
+		return shown // it was started again since
+	}
+	shown.Restarts = max(0, st.Runs-1)
+	shown.State, shown.Started, shown.Ended = appExited, st.Started, st.Finished
+	shown.ExitCode, shown.Signal, shown.Reason = &st.Code, st.Signal, st.Result
 	return shown
 }
 
@@ -166,7 +176,10 @@ func addLive(a *podApp, live stageabi.LiveApp) {
 	a.StatusText = live.StatusText
 	switch live.State {
 	case "active", "activating", "reloading", "deactivating":
-		a.State, a.Started, a.Ended, a.ExitCode = appRunning, live.Started, time.Time{}, nil
+		if a.State == appExited {
+			a.Restarts++
+		}
+		a.State, a.Started, a.Ended, a.ExitCode, a.Signal, a.Reason = appRunning, live.Started, time.Time{}, nil, "", ""
 		if live.SubState == "exited" {
 			a.State, a.Ended, a.ExitCode = appExited, live.Finished, live.Code
 		}

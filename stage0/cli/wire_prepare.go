@@ -47,6 +47,11 @@ func (r *realPreparer) Prepare(ctx context.Context, p appargs.Pod, keep bool) (u
 		return "", err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
+	if len(p.Apps) == 0 && p.Manifest == "" {
+		if _, err := stage1.Path(stageabi.AppAdd); err != nil {
+			return "", fmt.Errorf("%w: a pod of it cannot begin without apps", err)
+		}
+	}
 	prepared, err := prepare.Prepare(ctx, prepare.Request{
 		Pods: r.pods.store, Images: r.images.store, Fetch: fetchImage, Stage1: stage1, Pod: p, Now: time.Now(),
 		Durable: keep, Loose: r.pods.Insecure.loose(),

@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,18 @@ type app struct {
 	sysctls     map[string]string
 	files       *imageFiles
 	spec        *appspec.Spec // once it is made
+	// from is the OCI bundle that the app is of rather than of an image; capsSaid: the user
+	// has said which capabilities it has.
+	from     *bundle
+	capsSaid bool
+	// bundle is the name of the app's directory, where it is not the app's name yet.
+	bundle string
+	// said is what the user said of the app, for whoever updates it.
+	said said
 }
+
+// dir is the app's directory in the pod's.
+func (a *app) dir(pod string) string { return stageabi.AppPath(pod, cmp.Or(a.bundle, a.name)) }
 
 func (a *app) entry() stageabi.App {
 	e := stageabi.App{
@@ -75,40 +87,62 @@ func (r Request) apps(ctx context.Context) ([]app, *podmanifest.Manifest, error)
 	}
 	seen := map[string]string{}
 	for _, arg := range r.Pod.Apps {
-		filter, err := callFilter(arg.SeccompProfile)
+		a, err := r.fetch(ctx, arg)
 		if err != nil {
 			return nil, nil, fmt.Errorf("image %q: %w", arg.Image, err)
 		}
-		arg.Override.Filter = filter
-		given, err := devices(arg.Devices)
-		if err != nil {
-			return nil, nil, fmt.Errorf("image %q: %w", arg.Image, err)
+		if other, ok := seen[a.name]; ok {
+			return nil, nil, fmt.Errorf("images %q and %q both make an app named %s: name one of them with --name", other, arg.Image, a.name)
 		}
-		img, err := r.Fetch(ctx, arg.Image, arg.Signature)
-		if err != nil {
-			return nil, nil, fmt.Errorf("image %q: %w", arg.Image, err)
-		}
-		name := arg.Name
-		if name == "" {
-			if name, err = podmanifest.SanitizeName(nameSource(arg.Image, img)); err != nil {
-				return nil, nil, fmt.Errorf("image %q: %w (name the app with --name)", arg.Image, err)
-			}
-		}
-		if other, ok := seen[name]; ok {
-			return nil, nil, fmt.Errorf("images %q and %q both make an app named %s: name one of them with --name", other, arg.Image, name)
-		}
-		seen[name] = arg.Image
-		apps = append(apps, app{name: name, asked: arg.Image, img: img, overrides: []appspec.Override{arg.Override}, sockets: arg.Sockets, credentials: arg.Credentials,
-			devices: given, security: arg.Security, sysctls: arg.Sysctls})
-		c.Apps = append(c.Apps, appConfig(name, arg, img, r.Pod.Mounts))
+		seen[a.name] = arg.Image
+		apps = append(apps, a)
+		c.Apps = append(c.Apps, appConfig(a.name, arg, a.img, r.Pod.Mounts))
 	}
 	m, err := podmanifest.New(c)
 	return apps, m, err
 }
 
+// fetch fetches an app's image and names the app.
+func (r Request) fetch(ctx context.Context, arg appargs.App) (app, error) {
+	a := app{
+		asked: arg.Image, name: arg.Name, sockets: arg.Sockets, said: said{App: arg},
+		credentials: arg.Credentials, security: arg.Security, sysctls: arg.Sysctls,
+	}
+	a.said.App.CredentialValues = nil // secrets are on no disk
+	a.said.App.Mounts = append(append([]podmanifest.MountFlag{}, r.Pod.Mounts...), arg.Mounts...)
+	var err error
+	if arg.Override.Filter == nil {
+		if arg.Override.Filter, err = callFilter(arg.SeccompProfile); err != nil {
+			return a, err
+		}
+	}
+	a.said.App.Override.Filter, a.said.App.SeccompProfile = arg.Override.Filter, ""
+	if a.devices, err = devices(arg.Devices); err != nil {
+		return a, err
+	}
+	if dir, ok := strings.CutPrefix(arg.Image, bundlePrefix); ok {
+		err = a.fetchBundle(dir, arg)
+	} else {
+		a.img, err = r.Fetch(ctx, arg.Image, arg.Signature)
+	}
+	if err != nil {
+		return a, err
+	}
+	if a.name == "" {
+		if a.name, err = podmanifest.SanitizeName(nameSource(arg.Image, a.img)); err != nil {
+			return a, fmt.Errorf("%w (name the app with --name)", err)
+		}
+	}
+	a.overrides = []appspec.Override{arg.Override}
+	return a, nil
+}
+
 // nameSource is what an app is named after: what the user typed, unless that is
 // an ID or a file.
 func nameSource(asked string, img image.Image) string {
+	if dir, ok := strings.CutPrefix(img.Name(), bundlePrefix); ok {
+		return filepath.Base(dir)
+	}
 	ref, err := image.Parse(asked)
 	if err == nil && (ref.Transport == image.Docker || ref.Transport == image.ByName) {
 		return asked
@@ -166,6 +200,7 @@ func (r Request) manifestApps(ctx context.Context) ([]app, *podmanifest.Manifest
 		apps = append(apps, app{
 			name: ra.Name.String(), asked: imageOf(ra), img: img, section: section,
 			overrides: []appspec.Override{podmanifest.Override(ra)},
+			said:      saidInManifest(ra, section),
 		})
 	}
 	return apps, m, nil
@@ -186,7 +221,7 @@ func imageOf(ra *podmanifest.RuntimeApp) string {
 // render makes the image's trees, and the app's directory. Files of images are
 // read once.
 func (r Request) render(ctx context.Context, p *pod.Pod, a *app, read map[digest.Digest]*imageFiles) error {
-	dir := stageabi.AppPath(p.Dir(), a.name)
+	dir := a.dir(p.Dir())
 	rootfs := filepath.Join(dir, stageabi.RootfsDir)
 	dirs := []string{rootfs}
 	if !r.Pod.NoOverlay {
@@ -201,6 +236,9 @@ func (r Request) render(ctx context.Context, p *pod.Pod, a *app, read map[digest
 		}
 	}
 	known := read[a.img.ID]
+	if a.from != nil {
+		return r.renderBundle(ctx, a, rootfs)
+	}
 	if known == nil {
 		if err := r.Images.Touch(a.img); err != nil {
 			return err

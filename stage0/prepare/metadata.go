@@ -14,6 +14,7 @@ import (
 	"github.com/raket/raket/pkg/atomicfile"
 	"github.com/raket/raket/pkg/boundedfile"
 	"github.com/raket/raket/pkg/image"
+	"github.com/raket/raket/pkg/pod"
 	"github.com/raket/raket/pkg/podmanifest"
 	"github.com/raket/raket/pkg/podmetadata"
 	"github.com/raket/raket/pkg/stageabi"
@@ -46,7 +47,7 @@ func (r Request) writeMetadata(pod string, s *stageabi.Sandbox, apps []app, mani
 		return fmt.Errorf("key of the metadata service: %w", err)
 	}
 	s.Metadata = &stageabi.Metadata{}
-	if confined(apps) {
+	if confined(apps) && len(r.Pod.Capabilities) == 0 {
 		s.Metadata.HostKey = hostKey
 	}
 	var token [podmetadata.TokenBytes]byte
@@ -66,20 +67,60 @@ func (r Request) writeMetadata(pod string, s *stageabi.Sandbox, apps []app, mani
 		filepath.Join(podmetadata.Pod, podmetadata.Manifest):    text,
 		filepath.Join(podmetadata.Pod, podmetadata.UUID):        []byte(s.UUID),
 	}
-	for _, a := range apps {
-		at := filepath.Join(podmetadata.Apps, a.name)
-		if files[filepath.Join(at, podmetadata.Annotations)], err = podmanifest.AppAnnotations(manifest, a.name, a.files.config); err != nil {
-			return fmt.Errorf("app %s: %w", a.name, err)
+	for i := range apps {
+		if err := apps[i].metadata(manifest, files); err != nil {
+			return err
 		}
-		files[filepath.Join(at, podmetadata.Image, podmetadata.Manifest)] = a.files.config
-		files[filepath.Join(at, podmetadata.Image, podmetadata.ID)] = []byte(podmanifest.ImageID(manifest, a.name))
 	}
+	return writeMetadataFiles(dir, files)
+}
+
+// metadata adds what the metadata service answers of the app.
+func (a *app) metadata(manifest *podmanifest.Manifest, files map[string][]byte) error {
+	at := filepath.Join(podmetadata.Apps, a.name)
+	annotations, err := podmanifest.AppAnnotations(manifest, a.name, a.files.config)
+	if err != nil {
+		return fmt.Errorf("app %s: %w", a.name, err)
+	}
+	files[filepath.Join(at, podmetadata.Annotations)] = annotations
+	files[filepath.Join(at, podmetadata.Image, podmetadata.Manifest)] = a.files.config
+	files[filepath.Join(at, podmetadata.Image, podmetadata.ID)] = []byte(podmanifest.ImageID(manifest, a.name))
+	return nil
+}
+
+// addMetadata is writeMetadata for an app that joins a running pod.
+func (a *Addition) addMetadata(p *pod.Pod, m *podmanifest.Manifest) error {
+	s, err := p.Sandbox()
+	if err != nil || s.Metadata == nil {
+		return err
+	}
+	if s.Metadata.HostKey != "" && !confined([]app{a.app}) {
+		return fmt.Errorf("app %s may have capabilities by which it could read the metadata service's key: start the pod with --mds-register=false, or with --capability and what the app may have", a.name)
+	}
+	text, _, err := podmanifest.Reified(m)
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{filepath.Join(podmetadata.Pod, podmetadata.Manifest): text}
+	if err := a.metadata(m, files); err != nil {
+		return err
+	}
+	return writeMetadataFiles(filepath.Join(p.Dir(), stageabi.MetadataDir), files)
+}
+
+// RemoveMetadata takes an app out of what the metadata service answers.
+func RemoveMetadata(pod, app string) error {
+	return os.RemoveAll(filepath.Join(pod, stageabi.MetadataDir, podmetadata.Apps, app))
+}
+
+// writeMetadataFiles writes files below dir, each whole or not at all.
+func writeMetadataFiles(dir string, files map[string][]byte) error {
 	for name, content := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
 		}
-		if err := os.WriteFile(path, content, 0o600); err != nil {
+		if err := atomicfile.Write(path, content, 0o600, atomicfile.Options{NoSync: true}); err != nil {
 			return err
 		}
 	}

@@ -107,6 +107,10 @@ func syncFS(dir string) (err error) {
 // fill writes everything below the pod's directory.
 func (r Request) fill(ctx context.Context, p *pod.Pod, apps []app, manifest *podmanifest.Manifest) (err error) {
 	s := r.sandbox(p.UUID)
+	// Also of a pod without apps: it is locked by whoever changes them.
+	if err := os.Mkdir(filepath.Join(p.Dir(), stageabi.AppsDir), 0o755); err != nil {
+		return err
+	}
 	if s.Resources, err = r.resources(manifest); err != nil {
 		return err
 	}
@@ -170,14 +174,15 @@ func (r Request) fill(ctx context.Context, p *pod.Pod, apps []app, manifest *pod
 // sandbox is what is known of the pod before its apps.
 func (r Request) sandbox(uuid pod.UUID) stageabi.Sandbox {
 	s := stageabi.Sandbox{
-		UUID:       string(uuid),
-		Created:    r.Now,
-		Hostname:   uuid.MachineName(),
-		Network:    stageabi.Network{Mode: stageabi.NetNone},
-		ExitPolicy: stageabi.ExitPolicy(r.Pod.ExitPolicy),
-		Log:        stageabi.LogMode(r.Pod.Log),
-		Stage1:     r.Stage1,
-		Insecure:   stageabi.Insecure{Paths: r.Loose.Paths, Seccomp: r.Loose.Seccomp},
+		UUID:         string(uuid),
+		Created:      r.Now,
+		Hostname:     uuid.MachineName(),
+		Network:      stageabi.Network{Mode: stageabi.NetNone},
+		ExitPolicy:   stageabi.ExitPolicy(r.Pod.ExitPolicy),
+		Log:          stageabi.LogMode(r.Pod.Log),
+		Stage1:       r.Stage1,
+		Capabilities: r.Pod.Capabilities,
+		Insecure:     stageabi.Insecure{Paths: r.Loose.Paths, Seccomp: r.Loose.Seccomp},
 	}
 	if w := r.Pod.Users; w != (uidrange.Wish{}) {
 		s.Users = &stageabi.Users{Pick: w.Pick, Base: w.Range.Base, Count: w.Range.Count}
@@ -237,7 +242,10 @@ func (r Request) writeApp(p *pod.Pod, a *app, manifest *podmanifest.Manifest, sy
 	if err != nil {
 		return appspec.Life{}, err
 	}
-	if err := os.WriteFile(filepath.Join(stageabi.AppPath(p.Dir(), a.name), stageabi.SpecFile), text, specMode); err != nil {
+	if err := a.said.write(a.dir(p.Dir())); err != nil {
+		return appspec.Life{}, err
+	}
+	if err := os.WriteFile(filepath.Join(a.dir(p.Dir()), stageabi.SpecFile), text, specMode); err != nil {
 		return appspec.Life{}, err
 	}
 	return appspec.LifeOf(spec)

@@ -24,9 +24,12 @@ func (r Request) spec(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (*apps
 	config := a.files.config
 	var err error
 	var made *appspec.App
-	if a.img.Kind == image.Appc {
+	switch {
+	case a.from != nil:
+		made, err = a.from.app(a.capsSaid || r.Loose.Capabilities)
+	case a.img.Kind == image.Appc:
 		made, err = appspec.FromAppc(config)
-	} else {
+	default:
 		made, err = appspec.FromOCI(config)
 	}
 	if err != nil {
@@ -94,7 +97,12 @@ func (r Request) read(ctx context.Context, img image.Image, stack []string) (*im
 	if err != nil {
 		return nil, err
 	}
+	return readFiles(config, stack)
+}
+
+func readFiles(config []byte, stack []string) (*imageFiles, error) {
 	f := &imageFiles{config: config, stack: stack}
+	var err error
 	if f.users.Passwd, err = userFile(stack, "/etc/passwd"); err != nil {
 		return nil, err
 	}
@@ -138,7 +146,7 @@ func (r Request) addMount(p *pod.Pod, a *app, spec *appspec.Spec, m podmanifest.
 		// as a mount of its own that stays writable in a read-only root.
 		om.Source = stageabi.RootfsDir + m.Target
 	default:
-		bundle := stageabi.AppPath(p.Dir(), a.name)
+		bundle := a.dir(p.Dir())
 		om.Source = filepath.Join("..", "..", stageabi.VolumesDir, m.Volume)
 		if m.Implicit {
 			om.Source = filepath.Join(stageabi.VolumesDir, m.Volume) // the app's own

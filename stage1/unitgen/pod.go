@@ -60,52 +60,35 @@ type App struct {
 	Credentials bool
 }
 
+// files are unit files by their names.
+type files map[string][]byte
+
+func (fs files) add(name string, f *unitfile.File) error {
+	b, err := f.Bytes()
+	if err != nil {
+		return fmt.Errorf("unit %s: %w", name, err)
+	}
+	fs[name] = b
+	return nil
+}
+
 // Generate returns the unit files of a pod by their names.
 func Generate(p Pod) (map[string][]byte, error) {
-	files := map[string][]byte{}
-	add := func(name string, f *unitfile.File) error {
-		b, err := f.Bytes()
-		if err != nil {
-			return fmt.Errorf("unit %s: %w", name, err)
-		}
-		files[name] = b
-		return nil
-	}
-	var names []string
-	for _, a := range p.Apps {
-		f, err := appUnit(p, a)
-		if err != nil {
-			return nil, fmt.Errorf("app %s: %w", a.Name, err)
-		}
-		if err := add(unitName(a.Name), f); err != nil {
-			return nil, err
-		}
-		if m, err := Modes(a); err == nil && m.Held() {
-			if err := add(MuxUnit(a.Name), muxUnit(p, a, m)); err != nil {
-				return nil, err
-			}
-		}
-		more, wanted, err := lifeFiles(p, a)
-		if err != nil {
-			return nil, fmt.Errorf("app %s: %w", a.Name, err)
-		}
-		for name, f := range more {
-			if err := add(name, f); err != nil {
-				return nil, err
-			}
-		}
-		names = append(names, wanted...)
-	}
-	sockets, wanted, err := socketFiles(p)
+	files := files{}
+	add := files.add
+	names, err := GenerateApps(p, files)
 	if err != nil {
 		return nil, err
 	}
-	for name, f := range sockets {
-		if err := add(name, f); err != nil {
+	// Descriptors that systemd is started with go to the units that are loaded
+	// before any job runs: the root slice, and what it refers to.
+	if given := GivenSockets(p); len(given) > 0 {
+		slice := newUnit("Pod")
+		slice.Units("Before", given...)
+		if err := add("-.slice", slice); err != nil {
 			return nil, err
 		}
 	}
-	names = append(names, wanted...)
 	for name, f := range metadataFiles(p.Metadata) {
 		if err := add(name, f); err != nil {
 			return nil, err
@@ -128,6 +111,45 @@ func Generate(p Pod) (map[string][]byte, error) {
 		}
 	}
 	return files, nil
+}
+
+// GenerateApps adds the unit files of a pod's apps, and returns the units that start them.
+// Of a running pod, p has the apps that are new to it and their sockets alone.
+func GenerateApps(p Pod, into map[string][]byte) (start []string, err error) {
+	for _, a := range p.Apps {
+		f, err := appUnit(p, a)
+		if err != nil {
+			return nil, fmt.Errorf("app %s: %w", a.Name, err)
+		}
+		if err := files(into).add(unitName(a.Name), f); err != nil {
+			return nil, err
+		}
+		if m, err := Modes(a); err == nil && m.Held() {
+			if err := files(into).add(MuxUnit(a.Name), muxUnit(p, a, m)); err != nil {
+				return nil, err
+			}
+		}
+		more, wanted, err := lifeFiles(p, a)
+		if err != nil {
+			return nil, fmt.Errorf("app %s: %w", a.Name, err)
+		}
+		for name, f := range more {
+			if err := files(into).add(name, f); err != nil {
+				return nil, err
+			}
+		}
+		start = append(start, wanted...)
+	}
+	sockets, wanted, err := socketFiles(p)
+	if err != nil {
+		return nil, err
+	}
+	for name, f := range sockets {
+		if err := files(into).add(name, f); err != nil {
+			return nil, err
+		}
+	}
+	return append(start, wanted...), nil
 }
 
 const (

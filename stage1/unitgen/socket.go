@@ -85,9 +85,6 @@ func onDemand(p Pod, app string) bool {
 // that start with the pod.
 func socketFiles(p Pod) (files map[string]*unitfile.File, wanted []string, err error) {
 	files = map[string]*unitfile.File{}
-	// Descriptors that systemd is started with go to the units that are loaded
-	// before any job runs: the root slice, and what it refers to.
-	var given []string
 	for _, u := range socketUnits(p.Sockets) {
 		f, err := socketFile(p, u)
 		if err != nil {
@@ -95,9 +92,6 @@ func socketFiles(p Pod) (files map[string]*unitfile.File, wanted []string, err e
 		}
 		files[u.unit()] = f
 		s := u.first()
-		if s.FD != 0 {
-			given = append(given, u.unit())
-		}
 		if s.Proxy != "" {
 			if files[u.service()], err = proxyFile(p, u); err != nil {
 				return nil, nil, err
@@ -110,12 +104,18 @@ func socketFiles(p Pod) (files map[string]*unitfile.File, wanted []string, err e
 			wanted = append(wanted, u.service())
 		}
 	}
-	if len(given) > 0 {
-		slice := newUnit("Pod")
-		slice.Units("Before", given...)
-		files["-.slice"] = slice
-	}
 	return files, wanted, nil
+}
+
+// GivenSockets are the units of sockets that the pod's systemd has from the host.
+func GivenSockets(p Pod) []string {
+	var given []string
+	for _, u := range socketUnits(p.Sockets) {
+		if u.first().FD != 0 {
+			given = append(given, u.unit())
+		}
+	}
+	return given
 }
 
 // socketFile renders one .socket unit.

@@ -19,6 +19,11 @@ const (
 	ForRun
 )
 
+// withApp are flags of the pod that make sense of an app that is added to one.
+func withApp() []string {
+	return []string{"inherit-env", "mnt-volume", "mount", "no-overlay", "pull-policy", "quiet", "set-env", "set-env-file", "store-only", "volume"}
+}
+
 // Flag describes a flag for help texts and completion.
 type Flag struct {
 	Name string
@@ -51,7 +56,7 @@ type flag struct {
 func Flags(v Verb) []Flag {
 	var fs []Flag
 	for _, f := range slices.Concat(podFlags(), portFlags(), runFlags(), appFlags(), credentialFlags(), hardenFlags(), limitFlags(), lifeFlags(), healthFlags()) {
-		if f.Hidden || v == Prepare && f.Scope == ForRun {
+		if f.Hidden || v == Prepare && f.Scope == ForRun || !v.takes(f) {
 			continue
 		}
 		fs = append(fs, f.Flag)
@@ -86,6 +91,12 @@ func newFlags(opts Options) map[string]flag {
 	for _, f := range slices.Concat(credentialFlags(), hardenFlags(), limitFlags(), lifeFlags(), healthFlags()) {
 		flags[f.Name] = f
 	}
+	for name, f := range flags {
+		if !opts.Verb.takes(f) {
+			f.refusal = notTaken(opts.Verb, f)
+			flags[name] = f
+		}
+	}
 	for name, why := range refused() {
 		flags[name] = flag{Flag: Flag{Name: name}, refusal: why}
 	}
@@ -98,6 +109,39 @@ func newFlags(opts Options) map[string]flag {
 		})
 	}
 	return flags
+}
+
+// takes reports whether the verb has use for a flag.
+func (v Verb) takes(f flag) bool {
+	switch v {
+	case Sandbox:
+		return f.pod != nil && f.Name != "mnt-volume"
+	case Add, Update:
+		if slices.Contains(ofStart(), f.Name) {
+			return false
+		}
+		return f.app != nil && (v == Add || f.Name != "name") || slices.Contains(withApp(), f.Name)
+	}
+	return f.Name != "mnt-volume"
+}
+
+// ofStart are flags of apps for which something is made when the pod starts, and then
+// alone.
+func ofStart() []string {
+	return []string{"load-credential", "set-credential", "import-credential", "device", "sysctl", "security-opt"}
+}
+
+// notTaken says why a verb has no use for a flag.
+func notTaken(v Verb, f flag) string {
+	switch {
+	case v == Sandbox:
+		return "it is of an app: give it to raket app add"
+	case v == Update && f.Name == "name":
+		return "the app keeps its name"
+	case f.Name == "mnt-volume":
+		return "it is of an app that is added to a running pod: use --volume and --mount"
+	}
+	return "it is decided when a pod starts"
 }
 
 // refused are rkt's flags that raket knows and does not have, with what to

@@ -24,7 +24,24 @@ const (
 	Run Verb = iota
 	// Prepare refuses what is decided only at the start of a pod.
 	Prepare
+	// Sandbox takes no images, and is otherwise as Run.
+	Sandbox
+	// Add takes the UUID of a pod, and one image.
+	Add
+	// Update takes the UUID of a pod, the name of an app of its, and one image.
+	Update
 )
+
+// words is how many words stand before the image.
+func (v Verb) words() int {
+	switch v {
+	case Add:
+		return 1
+	case Update:
+		return 2
+	}
+	return 0
+}
 
 // Options are what Parse needs beside the arguments. The zero value parses
 // the arguments of run.
@@ -39,11 +56,11 @@ type Options struct {
 // pflag.ErrHelp where --help or -h was among them; any other says what is wrong
 // in one line.
 func Parse(args []string, opts Options) (Pod, error) {
-	p := parser{flags: newFlags(opts)}
+	p := parser{verb: opts.Verb, flags: newFlags(opts)}
 	if err := p.parse(args); err != nil {
 		return Pod{}, err
 	}
-	if err := p.pod.check(); err != nil {
+	if err := p.pod.check(opts.Verb); err != nil {
 		return Pod{}, err
 	}
 	return p.pod, nil
@@ -51,6 +68,7 @@ func Parse(args []string, opts Options) (Pod, error) {
 
 // parser walks the arguments from left to right.
 type parser struct {
+	verb  Verb
 	flags map[string]flag
 	pod   Pod
 }
@@ -81,8 +99,14 @@ func (p *parser) parse(args []string) error {
 			args, err = p.takeFlag(arg[2:], args)
 		case strings.HasPrefix(arg, "-"):
 			args, err = p.takeShort(arg, args)
+		case len(p.pod.Words) < p.verb.words():
+			p.pod.Words = append(p.pod.Words, arg)
 		case arg == "":
 			return errors.New("empty image name")
+		case p.verb == Sandbox:
+			return fmt.Errorf("a sandbox begins without apps, and %q is an image: raket app add adds it", arg)
+		case p.verb.words() > 0 && len(p.pod.Apps) > 0:
+			return fmt.Errorf("one image at a time, and %q is a second one", arg)
 		default:
 			p.pod.Apps = append(p.pod.Apps, App{Image: arg})
 		}
@@ -162,9 +186,15 @@ func badValue(name, value string, err error) error {
 }
 
 // check is for what no single word shows.
-func (p *Pod) check() error {
+func (p *Pod) check(v Verb) error {
 	if err := p.checkInteractive(); err != nil {
 		return err
+	}
+	if v == Sandbox {
+		return p.checkVolumes(false)
+	}
+	if n := len(p.Words); n < v.words() {
+		return fmt.Errorf("%s is missing", [...]string{"UUID", "APP"}[n])
 	}
 	if p.Manifest != "" {
 		return p.checkManifest()
@@ -197,12 +227,12 @@ func (p *Pod) check() error {
 	if err := p.checkLife(); err != nil {
 		return err
 	}
-	return p.checkVolumes()
+	return p.checkVolumes(v.words() > 0)
 }
 
 // checkVolumes refuses a volume that is defined twice, and a mount of one that
-// is not defined at all: it would be empty, and nobody would know.
-func (p *Pod) checkVolumes() error {
+// is not defined at all, unless the pod may have it: it would be empty, and nobody would know.
+func (p *Pod) checkVolumes(inPod bool) error {
 	defined := make(map[string]bool)
 	for _, v := range p.Volumes {
 		if name := v.Name.String(); defined[name] {
@@ -216,7 +246,7 @@ func (p *Pod) checkVolumes() error {
 		mounts = append(mounts[:len(mounts):len(mounts)], a.Mounts...)
 	}
 	for _, m := range mounts {
-		if !defined[m.Volume] {
+		if !inPod && !defined[m.Volume] {
 			return fmt.Errorf("--mount of volume %q, which no --volume defines", m.Volume)
 		}
 	}

@@ -14,6 +14,8 @@ func podFlags() []flag {
 	return []flag{
 		{Flag: Flag{Name: "annotation", Arg: "NAME=VALUE", Usage: "add an annotation to the pod; after an image, to the app"},
 			pod: func(p *Pod, v string) error { return appendAnnotation(&p.Annotations, v) }},
+		{Flag: Flag{Name: "capability", Arg: "CAP,…", Usage: "let apps that are added later have these capabilities, beyond the default set"},
+			pod: func(p *Pod, v string) error { return setCaps(&p.Capabilities, v) }},
 		{Flag: Flag{Name: "exit-policy", Arg: "POLICY", Words: exitPolicies(), Usage: "when the pod ends: all-ended, when every app has; any-failed, as soon as one fails; none, only when stopped"},
 			pod: func(p *Pod, v string) error { return oneOf(exitPolicies(), &p.ExitPolicy, v) }},
 		{Flag: Flag{Name: "inherit-env", Usage: "give the apps the caller's environment, below what the image says"}, bare: "true",
@@ -24,6 +26,8 @@ func podFlags() []flag {
 			pod: func(p *Pod, v string) error { p.Metadata = new(bool); return setBool(p.Metadata, v) }},
 		{Flag: Flag{Name: "mount", Arg: "volume=NAME,target=PATH", Usage: "mount a volume in every app; after an image, in the app"},
 			pod: func(p *Pod, v string) error { return appendParsed(&p.Mounts, podmanifest.ParseMount, v) }},
+		{Flag: Flag{Name: "mnt-volume", Arg: "name=NAME,kind=host|empty,…,target=PATH", Usage: "define a volume and mount it in the app: --volume and --mount in one"},
+			pod: addMountedVolume},
 		{Flag: Flag{Name: "no-overlay", Usage: "copy the images' files in place of stacking them"}, bare: "true",
 			pod: func(p *Pod, v string) error { return setBool(&p.NoOverlay, v) }},
 		{Flag: Flag{Name: "pod-manifest", Arg: "FILE", Files: true, Usage: "take apps, volumes and annotations from an appc pod manifest"},
@@ -116,6 +120,26 @@ func addVolume(p *Pod, v string) error {
 		p.IDMapped = append(p.IDMapped, vol.Name.String())
 	}
 	return nil
+}
+
+// addMountedVolume takes rkt's --mnt-volume.
+func addMountedVolume(p *Pod, v string) error {
+	var name, target string
+	var rest []string
+	for part := range strings.SplitSeq(v, ",") {
+		switch key, value, _ := strings.Cut(part, "="); key {
+		case "name", "volume":
+			name = value
+		case "target", "path":
+			target = value
+		default:
+			rest = append(rest, part)
+		}
+	}
+	if err := addVolume(p, strings.Join(append([]string{name}, rest...), ",")); err != nil {
+		return err
+	}
+	return appendParsed(&p.Mounts, podmanifest.ParseMount, "volume="+name+",target="+target)
 }
 
 func setStoreOnly(p *Pod, v string) error {

@@ -41,6 +41,10 @@ type Pod struct {
 	// Log is "", "auto", "journal", "file", "console" or "none".
 	Log   string
 	Quiet bool
+	// Capabilities are what apps that are added later may have beyond the default set.
+	Capabilities []string `json:",omitempty"`
+	// Words are what stands before the image: the UUID of the pod and, of Update, the app.
+	Words []string `json:",omitempty"`
 	// Limits bound all apps together; those of one app are in its Override.
 	Limits appspec.Limits
 	// Metadata asks for the metadata service, or for none; nil leaves that to the

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"reflect"
 	"runtime"
 
@@ -12,12 +10,10 @@ import (
 	"github.com/raket/raket/stage1/unitgen"
 )
 
-// writeFilters compiles the apps' system call filters for exec. Most apps of a pod
-// have the same.
-func (p *pod) writeFilters() error {
-	if err := os.Mkdir(filepath.Join(rootDir, unitgen.FiltersPath), 0o755); err != nil {
-		return err
-	}
+// filters are the apps' system call filters, compiled for exec, by their paths in the
+// pod's root. Most apps of a pod have the same.
+func (p *pod) filters() (map[string][]byte, error) {
+	files := map[string][]byte{}
 	var last *appspec.Seccomp
 	var compiled []byte
 	for i, a := range p.sandbox.Apps {
@@ -27,13 +23,11 @@ func (p *pod) writeFilters() error {
 		if f := p.specs[i].Linux.Seccomp; !reflect.DeepEqual(f, last) {
 			program, err := seccomp.Compile(f, runtime.GOARCH)
 			if err != nil {
-				return fmt.Errorf("app %s: linux.seccomp: %w", a.Name, err)
+				return nil, fmt.Errorf("app %s: linux.seccomp: %w", a.Name, err)
 			}
 			last, compiled = f, program.Bytes()
 		}
-		if err := os.WriteFile(filepath.Join(rootDir, unitgen.FilterPath(a.Name)), compiled, 0o644); err != nil {
-			return err
-		}
+		files[unitgen.FilterPath(a.Name)] = compiled
 	}
-	return nil
+	return files, nil
 }

@@ -49,16 +49,12 @@ func collect(args []string) error {
 	if err := leaveNetworks(args[0]); err != nil {
 		return err
 	}
-	b, err := os.ReadFile(groupsFile)
-	if os.IsNotExist(err) {
-		return nil
-	}
+	dirs, err := notedGroups()
 	if err != nil {
 		return err
 	}
-	for dir := range strings.Lines(string(b)) {
-		dir = strings.TrimSpace(dir)
-		if dir == "" || !strings.HasSuffix(dir, "/rkt-"+args[0]) {
+	for _, dir := range dirs {
+		if !strings.HasSuffix(dir, "/rkt-"+args[0]) {
 			continue
 		}
 		if err := cgroup.Remove(dir); err != nil {

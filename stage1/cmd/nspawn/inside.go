@@ -60,24 +60,51 @@ func inPod(name string, args []string, stdout io.Writer) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	runtime.LockOSThread()
-	ns, err := unix.Open(filepath.Join("/proc", strconv.Itoa(pid), "ns/pid"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, err
-	}
-	if err := unix.Setns(ns, unix.CLONE_NEWPID); err != nil {
-		return 0, fmt.Errorf("join the pod's PID namespace: %w", err)
-	}
 	if own, err := ownUsers(pid); err != nil {
 		return 0, err
 	} else if own {
+		if err := joinProcesses(pid); err != nil {
+			return 0, err
+		}
 		return asPodRoot(pid, append([]string{name}, args...), nil, stdout, nil)
 	}
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = append([]string{name}, args...)
+	cmd.Stdin, cmd.Stdout = os.Stdin, stdout
+	if err := startInPod(cmd, pid); err != nil {
+		return 0, err
+	}
+	return exitCode(cmd.Wait())
+}
+
+// startInPod starts this program in the PID namespace of the pod whose init has the PID.
+// The calling goroutine keeps its thread.
+func startInPod(cmd *exec.Cmd, pid int) error {
+	if err := joinProcesses(pid); err != nil {
+		return err
+	}
 	cmd.Env = append(os.Environ(), envLeader+"="+strconv.Itoa(pid))
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, os.Stderr
-	err = cmd.Run()
+	cmd.Stderr = os.Stderr
+	return cmd.Start()
+}
+
+// joinProcesses has what this goroutine starts be in the pod's PID namespace. It keeps its
+// thread.
+func joinProcesses(pid int) error {
+	runtime.LockOSThread()
+	ns, err := os.Open(filepath.Join("/proc", strconv.Itoa(pid), "ns/pid"))
+	if err != nil {
+		return err
+	}
+	defer ns.Close()
+	if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWPID); err != nil {
+		return fmt.Errorf("join the pod's PID namespace: %w", err)
+	}
+	return nil
+}
+
+// exitCode is how a child ended, given Wait's error.
+func exitCode(err error) (int, error) {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		ws, _ := exit.Sys().(syscall.WaitStatus)

@@ -35,7 +35,7 @@ func (p *pod) limit() error {
 	}
 	p.limits.pod = r
 	for i, a := range p.sandbox.Apps {
-		if ignored := p.specs[i].Annotations[appspec.AnnotationIgnoredIsolators]; ignored != "" {
+		if ignored := p.specs[i].Annotations[appspec.AnnotationIgnoredIsolators]; ignored != "" && !p.quiet {
 			fmt.Fprintf(os.Stderr, "raket: app %s: not limited as its image asks, by %s\n", a.Name, ignored)
 		}
 	}
@@ -54,7 +54,7 @@ func (p *pod) resources(i int) *appspec.Resources {
 
 // checkControllers sees to it that the pod's systemd has what the limits take.
 func (p *pod) checkControllers() error {
-	g, err := cgroup.Current()
+	g, err := p.group()
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func (p *pod) makeGroups() error {
 		if err != nil {
 			return fmt.Errorf("limit app %s: %w", a.Name, err)
 		}
-		if len(lost) > 0 {
+		if len(lost) > 0 && !p.quiet {
 			fmt.Fprintf(os.Stderr, "raket: app %s: without effect on this host's control groups (cgroup v1): %s\n", a.Name, strings.Join(lost, ", "))
 		}
 		p.limits.apps[i] = controllers(whole, apps[i])
@@ -136,10 +136,23 @@ func (p *pod) makeGroups() error {
 	return nil
 }
 
+// group is the pod's group.
+func (p *pod) group() (cgroup.Group, error) {
+	if p.leader == 0 {
+		return cgroup.Current()
+	}
+	g, err := cgroup.Of(p.leader)
+	return g.Above(), err // the init's own is below it
+}
+
 // placeGroups decides where the pod's groups are, and notes it for gc before one
-// is made.
+// is made. Of a running pod some are there.
 func (p *pod) placeGroups(controllers []string) error {
-	l, err := cgroup.CurrentLegacy()
+	l, err := p.legacyPlace()
+	if err != nil {
+		return err
+	}
+	noted, err := notedGroups()
 	if err != nil {
 		return err
 	}
@@ -151,7 +164,9 @@ func (p *pod) placeGroups(controllers []string) error {
 			return err
 		}
 		p.limits.groups[c] = dir
-		note.WriteString(dir + "\n")
+		if !slices.Contains(noted, dir) {
+			note.WriteString(dir + "\n")
+		}
 	}
 	f, err := os.OpenFile(groupsFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
@@ -159,6 +174,26 @@ func (p *pod) placeGroups(controllers []string) error {
 	}
 	_, err = f.WriteString(note.String())
 	return errors.Join(err, f.Close())
+}
+
+func (p *pod) legacyPlace() (cgroup.Legacy, error) {
+	if p.leader == 0 {
+		return cgroup.CurrentLegacy()
+	}
+	return cgroup.LegacyOf(p.leader, payloadGroups)
+}
+
+// payloadGroups is how many groups deep the pod's init is in the pod's own, in the hierarchy
+// that systemd uses: nspawn makes "payload", and the init "init.scope" in it.
+const payloadGroups = 2
+
+// notedGroups are the directories in groupsFile.
+func notedGroups() ([]string, error) {
+	b, err := os.ReadFile(groupsFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return strings.FieldsFunc(string(b), func(r rune) bool { return r == '\n' }), err
 }
 
 func makeGroup(dir, controller string, files []appspec.GroupFile) error {

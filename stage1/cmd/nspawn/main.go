@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,6 +35,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		err = collect(args[1:])
 	case sweepName:
 		err = sweep(ctx, args[1:])
+	case "app-" + addVerb:
+		err = changeApp(addVerb, args[1:])
+	case "app-" + startVerb:
+		err = changeApp(startVerb, args[1:])
+	case "app-" + stopVerb:
+		err = changeApp(stopVerb, args[1:])
+	case "app-" + removeVerb:
+		err = changeApp(removeVerb, args[1:])
+	case changeName:
+		err = changeInside(ctx, stdin)
 	case queryName:
 		err = query(ctx, args[1:], stdout)
 	case copyName:
@@ -44,7 +55,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		err = fmt.Errorf("no entrypoint %q", name)
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, "raket: stage1:", err)
+		if !errors.Is(err, errSaid) {
+			fmt.Fprintln(stderr, "raket: stage1:", err)
+		}
 		if code == 0 {
 			code = stageabi.ExitCommand
 		}

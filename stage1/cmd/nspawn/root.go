@@ -99,16 +99,26 @@ func (p *pod) writeRoot() error {
 			return err
 		}
 	}
-	if err := p.writeFilters(); err != nil {
+	filters, err := p.filters()
+	if err != nil {
 		return err
 	}
 	if err := p.writeSysctls(); err != nil {
 		return err
 	}
+	if err := os.Mkdir(filepath.Join(rootDir, unitgen.FiltersPath), 0o755); err != nil {
+		return err
+	}
+	for path, compiled := range filters {
+		if err := os.WriteFile(filepath.Join(rootDir, path), compiled, 0o644); err != nil {
+			return err
+		}
+	}
 	return p.writeUnits()
 }
 
-func (p *pod) writeUnits() error {
+// forUnits is what the pod's units are made of.
+func (p *pod) forUnits() unitgen.Pod {
 	in := unitgen.Pod{OwnUsers: p.sandbox.Users != nil, ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths, Sockets: p.sandbox.Sockets, Resources: p.limits.pod, Metadata: p.metadata()}
 	for i, a := range p.sandbox.Apps {
 		app := unitgen.App{Name: a.Name, Image: a.Image, Spec: p.specs[i], Interactive: p.stdin, Credentials: len(a.Credentials) > 0}
@@ -120,7 +130,11 @@ func (p *pod) writeUnits() error {
 			fmt.Fprintf(os.Stderr, "raket: app %s: its health is not checked: %s\n", a.Name, why)
 		}
 	}
-	units, err := unitgen.Generate(in)
+	return in
+}
+
+func (p *pod) writeUnits() error {
+	units, err := unitgen.Generate(p.forUnits())
 	if err != nil {
 		return err
 	}
@@ -215,25 +229,30 @@ func (p *pod) mountApps() error {
 		return fmt.Errorf("make the layer of all apps: %w", err)
 	}
 	for i, a := range p.sandbox.Apps {
-		r := approot.ForApp(p.dir, p.sandbox, a, p.specs[i])
-		r.IDs = p.ids
 		target := filepath.Join(unitgen.AppsPath, a.Name, stageabi.RootfsDir)
-		err := os.MkdirAll(filepath.Join(rootDir, target), 0o755)
-		if err == nil && len(r.Lowers) == 0 {
-			err = bind{r.Target, target, false}.mount()
-		}
-		if err == nil {
-			err = r.UseCommon(common)
-		}
-		if err == nil {
-			r.Target = filepath.Join(p.dir, rootDir, target)
-			err = r.Mount()
-		}
-		if err != nil {
+		if err := p.mountApp(approot.ForApp(p.dir, p.sandbox, a, p.specs[i]), target, common); err != nil {
 			return fmt.Errorf("app %s: %w", a.Name, err)
 		}
 	}
 	return nil
+}
+
+// mountApp assembles an app's root at target in the pod's root, with the layer of all apps
+// in common.
+func (p *pod) mountApp(r approot.Root, target, common string) error {
+	r.IDs = p.ids
+	err := os.MkdirAll(filepath.Join(rootDir, target), 0o755)
+	if err == nil && len(r.Lowers) == 0 {
+		err = bind{r.Target, target, false}.mount()
+	}
+	if err == nil {
+		err = r.UseCommon(common)
+	}
+	if err != nil {
+		return err
+	}
+	r.Target = filepath.Join(p.dir, rootDir, target)
+	return r.Mount()
 }
 
 // bind mounts something of the host's in the pod's root, without what is

@@ -138,6 +138,11 @@ type pod struct {
 	limits  limits
 	ids     *idmap.Map // nil where the pod's user IDs are the host's
 	stdin   unitgen.Interactive
+	// leader is the PID, on the host, of the init of a pod that runs already; 0 of one
+	// that is about to.
+	leader int
+	// quiet: what is left out has been said.
+	quiet bool
 }
 
 func load(uuid string, mode stageabi.LogMode) (*pod, error) {
@@ -196,7 +201,7 @@ func (p *pod) config() nspawn.Config {
 
 // capabilities are all that any app of the pod may have.
 func (p *pod) capabilities() []string {
-	var caps []string
+	caps := slices.Clone(p.sandbox.Capabilities)
 	for _, s := range p.specs {
 		if s.Process.Capabilities != nil {
 			caps = append(caps, s.Process.Capabilities.Bounding...)

@@ -9,6 +9,7 @@
 //	exec [-h IDENTIFIER -u UNIT] [-p] -s APP
 //	exec [-p] -D|-S|-V|-W APP
 //	exec -l ADDRESS
+//	exec -L FILE
 //	exec -k [-y FILE] -- INIT [ARG]...
 //
 // The options:
@@ -50,6 +51,7 @@
 //	-p      of these: systemd has entered the app's root
 //	-l      do not start anything: wait until a stream socket listens at ADDRESS
 //	        (see await.go)
+//	-L      do not start anything: wait until nobody has locked FILE (flock(2))
 //	-k      have the kernel kill PROGRAM when the process that started it dies: the
 //	        pod's init goes with nspawn, whatever kills that, and with the init
 //	        every process of the pod

@@ -74,6 +74,12 @@ func main() {
 		}
 		return
 	}
+	if o.locked != "" {
+		if err := awaitUnlocked(o.locked.Text()); err != nil {
+			fail(1, "wait for the lock of "+o.locked.Text()+": "+err.Error())
+		}
+		return
+	}
 	note(o)
 }
 

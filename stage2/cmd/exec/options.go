@@ -23,6 +23,7 @@ type options struct {
 	record     bare.Str // app whose end is recorded; nothing is executed
 	withParent bool     // the kernel kills the program when its parent dies
 	awaited    bare.Str // where somebody has to listen; nothing is executed
+	locked     bare.Str // file that somebody has locked; nothing is executed
 	sockets    uint64   // descriptors that systemd has to have passed
 	// In place of a program: write that the app is up, is lost, has run to its end, or
 	// wait until it is one of the first two.
@@ -64,7 +65,7 @@ func parse(p bare.Process) (options, bare.Failure) {
 			return o, bad
 		}
 	}
-	if o.record == "" && o.awaited == "" && o.up == "" && o.lost == "" && o.done == "" && o.wait == "" {
+	if o.record == "" && o.awaited == "" && o.locked == "" && o.up == "" && o.lost == "" && o.done == "" && o.wait == "" {
 		return o, bare.Failure{Step: "no program to execute"}
 	}
 	return o, bare.Failure{}
@@ -73,7 +74,7 @@ func parse(p bare.Process) (options, bare.Failure) {
 // hasValue reports whether an option's value is the argument after it.
 func hasValue(option string) bool {
 	switch option {
-	case "-R", "-w", "-m", "-h", "-u", "-e", "-g", "-l", "-f", "-c", "-s", "-b", "-a", "-S", "-V", "-D", "-W", "-d", "-i", "-q", "-x", "-y":
+	case "-R", "-w", "-m", "-h", "-u", "-e", "-g", "-l", "-L", "-f", "-c", "-s", "-b", "-a", "-S", "-V", "-D", "-W", "-d", "-i", "-q", "-x", "-y":
 		return true
 	}
 	return false
@@ -115,6 +116,8 @@ func (o *options) set(option string, value bare.Str) bare.Failure {
 		o.sysctls = value
 	case "-l":
 		o.awaited = value
+	case "-L":
+		o.locked = value
 	case "-f":
 		o.sockets, ok = value.Uint(10)
 	case "-c":

@@ -49,6 +49,7 @@ func openPodRoot(inApp bool) (int, error) {
 //	status=7             the exit status or, of killed and dumped, the signal's name
 //	started=1700000000.000000000
 //	finished=1700000001.000000000
+//	runs=1               how many runs of the app have ended
 //	oom-kills=1          of a control group of the legacy hierarchy: how often the
 //	                     kernel has killed in it
 func record(root int, app string) error {
@@ -81,6 +82,8 @@ func record(root int, app string) error {
 	}
 	line("started", started)
 	line("finished", stamp(now))
+	runs, _ := strconv.Atoi(value(readAt(root, statusDir+"/"+app), "runs="))
+	line("runs", strconv.Itoa(runs+1))
 	line("oom-kills", kills)
 	if err := replace(root, app, b.String()); err != nil {
 		return err

@@ -63,7 +63,10 @@ func TestRecordsAreReadBack(t *testing.T) {
 			if got.Started.Before(before.Add(-time.Minute)) || got.Started.After(got.Finished) {
 				t.Errorf("started at %v, finished at %v", got.Started, got.Finished)
 			}
-			got.Started, got.Finished = time.Time{}, time.Time{}
+			if got.Runs != 1 {
+				t.Errorf("%d runs have ended", got.Runs)
+			}
+			got.Started, got.Finished, got.Runs = time.Time{}, time.Time{}, 0
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Error("(-want +got):\n" + diff)
 			}

@@ -1,0 +1,57 @@
+package main
+
+import "time"
+
+// The entrypoints that change the apps of a running pod, app/add and its like, are
+// programs named "app-" and one of these.
+const (
+	addVerb    = "add"
+	startVerb  = "start"
+	stopVerb   = "stop"
+	removeVerb = "rm"
+)
+
+// plan is what a child of this program does in the pod, under the name changeName: all that
+// can be found out and made outside is. The child gets it as JSON, and with it
+// the files it names.
+type plan struct {
+	Verb string
+	App  string
+	// Replace puts Units and the root in the place of those that the app has, and
+	// starts it; Restore undoes a Replace that was not finished.
+	Replace, Restore bool
+	// Previous: of rm, what is left of an app that has been replaced.
+	Previous bool
+	// Start the app at the end: of Restart, and of Restore.
+	Start   bool
+	Restart bool
+	Force   bool
+	// Settle is how long an app that has started has to run without failing.
+	Settle time.Duration
+
+	// Units are the app's unit files by name; Calm are the same without what ends the pod
+	// when the app fails, nil where they do not differ. Starts are those that start it.
+	Units, Calm map[string][]byte
+	Starts      []string
+	// Old, OldCalm and OldStarts are the same of an app that is replaced.
+	Old, OldCalm map[string][]byte
+	OldStarts    []string
+	// Given are units of sockets of the app's that are the host's: nobody could open them
+	// again, so nobody closes them.
+	Given []string
+	// Hold is the unit that keeps the pod while none of its apps runs; nil where
+	// nothing ends it.
+	Hold []byte
+	// Files are others in the pod's root, by their paths.
+	Files map[string][]byte
+	// Unfiltered: the app has no system call filter.
+	Unfiltered bool
+
+	// Root is the descriptor of the app's root, a detached mount; 0 for none. Groups are
+	// those of control groups of the pod's, by controller.
+	Root   int
+	Groups map[string]int
+}
+
+// changeName is this program as the one that carries out a plan.
+const changeName = "change"
