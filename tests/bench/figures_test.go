@@ -59,7 +59,7 @@ func TestJudge(t *testing.T) {
 }
 
 func TestEveryTargetNamesARowThatAScenarioMakes(t *testing.T) {
-	tables := []string{scVersion, readyName(1), readyName(20), scOneshot, scFetch, scMemory, scImages, scResident, scList}
+	tables := []string{scVersion, readyName(1), readyName(20), scOneshot, scFetch, scMemory, scImages, scResident, scList, scMany, scExec, scNetwork}
 	for _, tt := range targets() {
 		if !strings.Contains(strings.Join(tables, " ")+" ", tt.Table+" ") {
 			t.Errorf("target %q is about table %q, which no scenario makes", tt.Name, tt.Table)
