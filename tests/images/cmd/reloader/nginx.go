@@ -81,12 +81,37 @@ func findMaster(pidfile string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	masters := map[int]bool{}
 	for _, path := range titles {
 		title, err := os.ReadFile(path)
 		if err != nil || !bytes.HasPrefix(title, []byte("nginx: master process")) {
 			continue
 		}
-		return strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+			masters[pid] = true
+		}
+	}
+	for pid := range masters {
+		// A worker has its master's title until it gives itself its own.
+		if !masters[parent(pid)] {
+			return pid, nil
+		}
 	}
 	return 0, errNoMaster
+}
+
+// parent is the PID of a process's parent (proc_pid_stat(5)), 0 if it is gone.
+func parent(pid int) int {
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return 0
+	}
+	// After the name, which may hold anything: state and parent.
+	_, rest, _ := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " ")
+	fields := strings.Fields(rest)
+	if len(fields) < 2 {
+		return 0
+	}
+	ppid, _ := strconv.Atoi(fields[1])
+	return ppid
 }
