@@ -125,7 +125,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 		t.Helper()
 		// Any file of the pod that has the secret is root's alone, and so is all of its directory.
 		got := p.Run(t, fmt.Sprintf("cd %s/pods/*/%s && grep -rl %s . | while read f; do stat -c '%%U %%a %%n' $f; done | sort", p.dir, uuid, secret)).Stdout
-		want := "root 600 ./apps/one/config.json\nroot 600 ./apps/two/config.json\n"
+		want := "root 600 ./apps/one/config.json\nroot 600 ./apps/one/said.json\nroot 600 ./apps/two/config.json\nroot 600 ./apps/two/said.json\n"
 		if got != want {
 			t.Errorf("%s: in the pod's directory: %q, want %q", when, got, want)
 		}
