@@ -59,6 +59,9 @@ func Receive(ctx context.Context, r io.Reader, t Target) (err error) {
 	if err := u.finish(); err != nil {
 		return fmt.Errorf("copy: %w", err)
 	}
+	if err := ctx.Err(); err != nil { // perhaps with all of the stream there
+		return fmt.Errorf("copy: %w", err)
+	}
 	return place(t, dir, tmp, u.root)
 }
 

@@ -11,9 +11,11 @@ import (
 )
 
 // diary is the script of an app that writes into /v/diary when it is up and when it is
-// asked to end, and waits for a line in the FIFO /v/go-NAME before it does.
+// asked to end, and waits for a line in the FIFO /v/go-NAME before it does. The app holds
+// both ends of that from the start: the end of its child interrupts what it waits for, and
+// a line written meanwhile would be lost with nobody there.
 func diary(name string) string {
-	return fmt.Sprintf(`trap 'echo %[1]s asked >>/v/diary; until read _ </v/go-%[1]s; do :; done 2>/dev/null; echo %[1]s ended >>/v/diary; exit 0' TERM
+	return fmt.Sprintf(`exec 3<>/v/go-%[1]s; trap 'echo %[1]s asked >>/v/diary; until read _ <&3; do :; done; echo %[1]s ended >>/v/diary; exit 0' TERM
 echo %[1]s up >>/v/diary; notify READY=1; sleep 1000 & wait`, name)
 }
 

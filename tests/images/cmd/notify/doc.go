@@ -3,5 +3,6 @@
 //	notify [-after DURATION] STATE… [-- PROGRAM ARGUMENT…]
 //
 // as in "notify READY=1 STATUS=up -- sleep 60". The program keeps the PID, so that
-// NotifyAccess=main is enough. With -after it waits before it sends.
+// NotifyAccess=main is enough. Without a program it ends when the manager has read what was
+// sent. With -after it waits before it sends.
 package main
