@@ -16,7 +16,12 @@ type client struct {
 	owner bool // the app's terminal goes with it
 	// waiting: an Input of its has not reached the app yet.
 	waiting bool
+	// left: its end is closed. What it said before, a Detach perhaps, is still to be read.
+	left bool
 }
+
+// receives reports whether output of a kind is for the client.
+func (c *client) receives(k kind) bool { return !c.left && c.want&k.wants() != 0 }
 
 func (m *mux) acceptClient(time.Time) {
 	fd, _, err := unix.Accept4(m.clientSide, unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
@@ -40,6 +45,7 @@ func (m *mux) serveClient(c *client, now time.Time) {
 	n, _, flags, _, err := unix.Recvmsg(c.fd, buf[:], nil, unix.MSG_DONTWAIT)
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
+	case err == unix.ECONNRESET: // it left with something unread, and may have said why
 	case err != nil || n == 0 || flags&unix.MSG_TRUNC != 0:
 		m.drop(c)
 		return
@@ -89,7 +95,7 @@ func (m *mux) take(c *client, frame []byte, now time.Time) {
 
 // flush sends what the client's socket takes.
 func (m *mux) flush(c *client, now time.Time) {
-	for c.fd >= 0 && len(c.items) > 0 {
+	for c.fd >= 0 && !c.left && len(c.items) > 0 {
 		item := c.items[0]
 		_, err := unix.SendmsgN(c.fd, item, nil, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
 		switch {
@@ -98,7 +104,7 @@ func (m *mux) flush(c *client, now time.Time) {
 		case err == unix.EAGAIN:
 			return
 		case err != nil:
-			m.drop(c)
+			c.left, c.queue = true, queue{}
 			return
 		}
 		c.took(len(item))

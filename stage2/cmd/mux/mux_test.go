@@ -160,6 +160,53 @@ func TestAStoppedClientStopsNobody(t *testing.T) {
 	}
 }
 
+// An owner says Detach and is gone before that is read: also when output cannot reach it any
+// more, the app keeps its terminal. Without a Detach it hangs up.
+func TestAnOwnerThatIsGoneAtOnce(t *testing.T) {
+	for name, tt := range map[string]struct {
+		frames []string
+		unread bool
+		hungUp bool
+	}{
+		"detached":                        {frames: []string{"Ix", "D"}},
+		"detached, with something unread": {frames: []string{"Ix", "D"}, unread: true},
+		"gone":                            {frames: []string{"Ix"}, hungUp: true},
+		"gone, with something unread":     {frames: []string{"Ix"}, unread: true, hungUp: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMux(options{modes: streamwire.Modes{'t', 't', 't'}}, -1)
+			pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_NONBLOCK, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := &client{fd: pair[0], owner: true}
+			m.clients = append(m.clients, c)
+			m.take(c, []byte{streamwire.Hello, streamwire.WantIn | streamwire.WantOut}, time.Now())
+			if tt.unread {
+				m.flush(c, time.Now())
+			}
+			for _, f := range tt.frames {
+				if _, err := unix.Write(pair[1], []byte(f)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := unix.Close(pair[1]); err != nil {
+				t.Fatal(err)
+			}
+			m.deliver(kindTTY, []byte("\x00output"), time.Now())
+			for range 10 {
+				m.serveClient(c, time.Now())
+			}
+			if c.fd >= 0 {
+				t.Error("it is still there")
+			}
+			if m.hungUp != tt.hungUp {
+				t.Errorf("hung up: %v, want %v", m.hungUp, tt.hungUp)
+			}
+		})
+	}
+}
+
 // Clients are anybody who may reach the socket: what is no frame costs only who sent it.
 func TestBadFrames(t *testing.T) {
 	for name, frames := range map[string][]string{

@@ -94,7 +94,7 @@ func (m *mux) blocked(k kind) bool {
 		return true
 	}
 	for _, c := range m.clients {
-		if m.shown(k) && c.want&k.wants() != 0 && c.blocks() {
+		if m.shown(k) && c.receives(k) && c.blocks() {
 			return true
 		}
 	}
@@ -147,10 +147,10 @@ func (m *mux) deliver(k kind, buf []byte, now time.Time) {
 	frame[0] = k.frame()
 	seen := false
 	for _, c := range m.clients {
-		if c.want&k.wants() != 0 {
-			seen = true
+		if c.receives(k) {
 			c.add(frame, len(frame)-1, now)
 			m.flush(c, now)
+			seen = seen || !c.left
 		}
 	}
 	if seen {
