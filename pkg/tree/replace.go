@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/pkg/flock"
 )
 
 const copyPrefix = "copy-"
@@ -47,38 +49,34 @@ func (st *Staging) Compare(ctx context.Context, report func(Difference)) error {
 // Replace puts the finished copy, which the caller has brought to the disk, in
 // the visible tree's place, and removes that. At no time is there no tree. The
 // caller holds off users.
-func (st *Staging) Replace() error {
+func (st *Staging) Replace() (err error) {
 	if st.store.Seeded(st.name) {
 		return errors.Join(fmt.Errorf("replace tree %s: it is in a read-only store", st.name), st.Discard())
 	}
 	place := filepath.Join(st.store.dir, st.name)
-	err := unix.Renameat2(unix.AT_FDCWD, st.dir, unix.AT_FDCWD, place, unix.RENAME_EXCHANGE)
+	old, err := flock.Open(place)
+	if err == nil {
+		// It will be where the copy was made, which others may want to do then.
+		defer func() { err = errors.Join(err, old.Close()) }()
+		err = old.Exclusive()
+	}
+	if err == nil {
+		err = unix.Renameat2(unix.AT_FDCWD, st.dir, unix.AT_FDCWD, place, unix.RENAME_EXCHANGE)
+	}
 	switch {
 	case err == nil:
 		return st.Discard() // of what is now there
-	case errors.Is(err, unix.ENOENT):
+	case errors.Is(err, fs.ErrNotExist):
 		return st.Publish()
 	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS):
 		// A file system that can't exchange names.
-		err := st.store.hide(st.name)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		dead, err := st.store.hide(st.name)
+		if err != nil {
 			return errors.Join(fmt.Errorf("replace tree: %w", err), st.Discard())
 		}
-		return errors.Join(st.Publish(), os.RemoveAll(st.store.deadPath(st.name)))
+		return errors.Join(st.Publish(), os.RemoveAll(dead))
 	}
 	return errors.Join(fmt.Errorf("replace tree %s: %w", st.name, err), st.Discard())
-}
-
-func (s *Store) deadPath(name string) string {
-	return filepath.Join(s.dir, ingestDir, deadPrefix+name)
-}
-
-// hide takes a tree out of sight.
-func (s *Store) hide(name string) error {
-	if err := os.RemoveAll(s.deadPath(name)); err != nil {
-		return err
-	}
-	return os.Rename(filepath.Join(s.dir, name), s.deadPath(name))
 }
 
 // Remove takes the visible tree out of sight and removes it, where it ought not
@@ -87,9 +85,9 @@ func (s *Store) Remove(name string) error {
 	if s.Seeded(name) {
 		return fmt.Errorf("remove tree %s: it is in a read-only store", name)
 	}
-	err := s.hide(name)
+	dead, err := s.hide(name)
 	if err == nil {
-		err = os.RemoveAll(s.deadPath(name))
+		err = os.RemoveAll(dead)
 	}
 	if err != nil {
 		return fmt.Errorf("remove tree: %w", err)

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -191,18 +192,24 @@ func (s *Store) Hide(keep map[string]bool) (int, error) {
 		if keep[e.Name()] || e.Name() == ingestDir {
 			continue
 		}
-		dead := filepath.Join(s.dir, ingestDir, deadPrefix+e.Name())
-		if err := os.Rename(filepath.Join(s.dir, e.Name()), dead); err != nil {
-			if rmErr := os.RemoveAll(dead); rmErr != nil {
-				return n, fmt.Errorf("hide tree: %w", errors.Join(err, rmErr))
-			}
-			if err := os.Rename(filepath.Join(s.dir, e.Name()), dead); err != nil {
-				return n, fmt.Errorf("hide tree: %w", err)
-			}
+		if _, err := s.hide(e.Name()); err != nil {
+			return n, fmt.Errorf("hide tree: %w", err)
 		}
 		n++
 	}
 	return n, nil
+}
+
+// hide takes a tree out of sight, and says where it is.
+func (s *Store) hide(name string) (dead string, err error) {
+	dead = deadPath(filepath.Join(s.dir, ingestDir), name)
+	return dead, os.Rename(filepath.Join(s.dir, name), dead)
+}
+
+// deadPath is a place in dir for what is to be removed. Nobody else has it: several
+// processes may be removing what had one name.
+func deadPath(dir, name string) string {
+	return filepath.Join(dir, deadPrefix+name+"."+rand.Text())
 }
 
 // Sweep removes hidden trees and those whose makers are gone. It may be called
@@ -240,10 +247,8 @@ func sweepOne(dir, name string) error {
 	}
 	if ok && err == nil && !strings.HasPrefix(name, deadPrefix) {
 		// Renamed first: whoever makes this name anew must not lose it.
-		dead := filepath.Join(dir, deadPrefix+name)
-		if err = os.RemoveAll(dead); err == nil {
-			err = os.Rename(path, dead)
-		}
+		dead := deadPath(dir, name)
+		err = os.Rename(path, dead)
 		path = dead
 	}
 	if ok && err == nil {
