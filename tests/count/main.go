@@ -25,8 +25,13 @@ type step struct{ name, command string }
 // plan is a parsed command line.
 type plan struct {
 	steps []step
-	// runs holds the arguments of each go test.
-	runs [][]string
+	runs  []group
+}
+
+// group is a run of go test with these arguments, by so many processes.
+type group struct {
+	shards int
+	args   []string
 }
 
 func main() {
@@ -47,8 +52,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		t.step(ctx, s, stdout)
 	}
 	for _, r := range p.runs {
-		if err := goTest(ctx, r, t, stdout, stderr); err != nil {
-			t.broken("go test "+strings.Join(r, " "), err.Error(), stdout)
+		if err := goTests(ctx, r.shards, r.args, t, stdout, stderr); err != nil {
+			t.broken("go test "+strings.Join(r.args, " "), err.Error(), stdout)
 		}
 	}
 	return t.report(stdout)
@@ -61,11 +66,18 @@ func parse(args []string) (plan, error) {
 		head = args[:i]
 		for _, a := range args[i:] {
 			if a == "--" {
-				p.runs = append(p.runs, nil)
+				p.runs = append(p.runs, group{})
 				continue
 			}
-			last := len(p.runs) - 1
-			p.runs[last] = append(p.runs[last], a)
+			last := &p.runs[len(p.runs)-1]
+			last.args = append(last.args, a)
+		}
+	}
+	for i := range p.runs {
+		r := &p.runs[i]
+		var err error
+		if r.shards, r.args, err = shards(r.args); err != nil {
+			return plan{}, err
 		}
 	}
 	for len(head) > 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -125,6 +126,7 @@ func TestRun(t *testing.T) {
 		"a package that does not exist fails":   {[]string{"-step", "x=true", "--", "./nowhere"}, "1 passed, 1 failed, 0 skipped", 1},
 		"a step without a command is bad usage": {[]string{"-step", "x"}, "", exitUsage},
 		"nothing to run is bad usage":           {nil, "", exitUsage},
+		"no processes are bad usage":            {[]string{"--", "-shards=0", "."}, "", exitUsage},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -134,5 +136,31 @@ func TestRun(t *testing.T) {
 				t.Errorf("last line %q and status %d, want %q and %d\n%s", got, code, tt.last, tt.code, out.String())
 			}
 		})
+	}
+}
+
+// Processes that share a package's tests count as one would.
+func TestShards(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, content := range map[string]string{
+		"go.mod": "module example.org/some\n",
+		"some_test.go": `package some
+import "testing"
+func TestA(t *testing.T) {}
+func TestAB(t *testing.T) { t.Run("sub", func(*testing.T) {}) }
+func TestFails(t *testing.T) { t.Error("so") }
+func TestIsSkipped(t *testing.T) { t.Skip("so") }
+`,
+	} {
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, flag := range []string{"-shards=1", "-shards=3", "-shards=9"} {
+		var out, problems bytes.Buffer
+		code := run(t.Context(), []string{"--", flag, "."}, &out, &problems)
+		if !strings.HasSuffix(out.String(), "\n2 passed, 1 failed, 1 skipped\n") || code != exitFailed {
+			t.Errorf("%s: status %d\n%s%s", flag, code, out.String(), problems.String())
+		}
 	}
 }
