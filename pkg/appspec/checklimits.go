@@ -77,7 +77,7 @@ func checkBlockIO(r *Resources) error {
 		return fmt.Errorf(field+"weight: %d is not 10 to 1000", *b.Weight)
 	}
 	for _, t := range throttles(b) {
-		for i, d := range t.devices {
+		for i, d := range *t.devices {
 			if d.Major < 0 || d.Minor < 0 || d.Rate == 0 {
 				return fmt.Errorf(field+"%s[%d]: want a device and a rate above 0", t.field, i)
 			}

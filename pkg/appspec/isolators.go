@@ -73,6 +73,10 @@ func (a *App) addIsolator(iso appcIsolator) error {
 		return withLimit(iso.Value, ParseBytes, a.setMemory)
 	case "resource/cpu":
 		return withLimit(iso.Value, ParseMillis, a.setCPUMillis)
+	case "resource/block-bandwidth":
+		return withLimit(iso.Value, ParseBytes, a.setBlockBandwidth)
+	case "resource/block-iops":
+		return withLimit(iso.Value, ParseBytes, a.setBlockIOPS)
 	}
 	if strings.HasPrefix(iso.Name, "resource/") {
 		a.Ignored = append(a.Ignored, iso.Name)

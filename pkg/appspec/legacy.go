@@ -75,7 +75,7 @@ func LegacyFiles(r *Resources) ([]GroupFile, error) {
 			files = append(files, GroupFile{"blkio", "blkio.bfq.weight", strconv.FormatUint(uint64(*b.Weight), 10), true})
 		}
 		for _, t := range throttles(b) {
-			for _, d := range t.devices {
+			for _, d := range *t.devices {
 				files = append(files, GroupFile{Controller: "blkio", Name: t.file, Value: fmt.Sprintf("%d:%d %d", d.Major, d.Minor, d.Rate)})
 			}
 		}

@@ -101,7 +101,7 @@ func ResourceDirectives(r *Resources) ([]Property, error) {
 			set("IOWeight", strconv.FormatUint(ioWeight(*b.Weight), 10))
 		}
 		for _, t := range throttles(b) {
-			for _, d := range t.devices {
+			for _, d := range *t.devices {
 				set(t.directive, fmt.Sprintf("/dev/block/%d:%d %d", d.Major, d.Minor, d.Rate))
 			}
 		}
@@ -191,15 +191,15 @@ func pidsLimit(r *Resources) (int64, bool) {
 // throttle is one kind of limit on block devices.
 type throttle struct {
 	field, directive, file string
-	devices                []specs.LinuxThrottleDevice
+	devices                *[]specs.LinuxThrottleDevice
 }
 
 func throttles(b *specs.LinuxBlockIO) []throttle {
 	return []throttle{
-		{"throttleReadBpsDevice", "IOReadBandwidthMax", "blkio.throttle.read_bps_device", b.ThrottleReadBpsDevice},
-		{"throttleWriteBpsDevice", "IOWriteBandwidthMax", "blkio.throttle.write_bps_device", b.ThrottleWriteBpsDevice},
-		{"throttleReadIOPSDevice", "IOReadIOPSMax", "blkio.throttle.read_iops_device", b.ThrottleReadIOPSDevice},
-		{"throttleWriteIOPSDevice", "IOWriteIOPSMax", "blkio.throttle.write_iops_device", b.ThrottleWriteIOPSDevice},
+		{"throttleReadBpsDevice", "IOReadBandwidthMax", "blkio.throttle.read_bps_device", &b.ThrottleReadBpsDevice},
+		{"throttleWriteBpsDevice", "IOWriteBandwidthMax", "blkio.throttle.write_bps_device", &b.ThrottleWriteBpsDevice},
+		{"throttleReadIOPSDevice", "IOReadIOPSMax", "blkio.throttle.read_iops_device", &b.ThrottleReadIOPSDevice},
+		{"throttleWriteIOPSDevice", "IOWriteIOPSMax", "blkio.throttle.write_iops_device", &b.ThrottleWriteIOPSDevice},
 	}
 }
 

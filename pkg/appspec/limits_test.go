@@ -146,6 +146,8 @@ func TestResourcesOfAPod(t *testing.T) {
 		{name: "a list of no isolators", isolators: "[]"},
 		{name: "flags", limits: appspec.Limits{MemoryBytes: &memory, Pids: &pids}, want: `{"memory":{"limit":5},"pids":{"limit":7}}`},
 		{name: "isolators", isolators: `[{"name":"resource/memory","value":{"limit":"1M"}}]`, want: `{"memory":{"limit":1000000}}`},
+		{name: "of the disk", isolators: `[{"name":"resource/block-bandwidth","value":{"default":true,"limit":"1M"}},{"name":"resource/block-iops","value":{"default":true,"limit":"50"}}]`,
+			want: `{"blockIO":{"throttleReadBpsDevice":[{"major":0,"minor":0,"rate":1000000}],"throttleWriteBpsDevice":[{"major":0,"minor":0,"rate":1000000}],"throttleReadIOPSDevice":[{"major":0,"minor":0,"rate":50}],"throttleWriteIOPSDevice":[{"major":0,"minor":0,"rate":50}]}}`},
 		{name: "flags go before them", isolators: `[{"name":"resource/memory","value":{"limit":"1M"}},{"name":"resource/cpu","value":{"limit":"500m"}}]`,
 			limits: appspec.Limits{MemoryBytes: &memory}, want: `{"memory":{"limit":5},"cpu":{"quota":50000,"period":100000}}`},
 	} {
@@ -202,4 +204,45 @@ func FuzzResources(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Limits of the pod's disk are of the device that this is.
+func TestTheDiskOfAPod(t *testing.T) {
+	list := `[{"name":"resource/block-bandwidth","value":{"default":true,"limit":"1M"}}]`
+	for name, tt := range map[string]struct {
+		device *[2]int64
+		want   string
+	}{
+		"a disk":  {&[2]int64{254, 0}, "IOReadBandwidthMax=/dev/block/254:0 1000000 IOWriteBandwidthMax=/dev/block/254:0 1000000"},
+		"no disk": {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, err := appspec.PodResources([]byte(list), appspec.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := appspec.ParseResources(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !appspec.LimitsDisk(r) {
+				t.Fatal("it limits nothing")
+			}
+			appspec.SetDisk(r, tt.device)
+			props, err := appspec.ResourceDirectives(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range props {
+				got = append(got, p.Name+"="+p.Value)
+			}
+			if diff := cmp.Diff(tt.want, strings.Join(got, " ")); diff != "" {
+				t.Errorf("directives (-want +got):\n%s", diff)
+			}
+			if appspec.LimitsDisk(r) {
+				t.Error("it still limits what is not known")
+			}
+		})
+	}
 }

@@ -8,8 +8,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/cgroup"
 	"github.com/raket/raket/pkg/image"
-	podpkg "github.com/raket/raket/pkg/pod"
 	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/stage0/apps"
 	"github.com/raket/raket/stage0/prepare"
@@ -92,9 +93,26 @@ func (r *realApps) Spec(_ context.Context, uuid, app string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readSpec(p, app)
+	text, err := os.ReadFile(filepath.Join(stageabi.AppPath(p.Dir(), app), stageabi.SpecFile))
+	if err != nil {
+		return nil, err
+	}
+	return withDisk(text, p.Dir())
 }
 
-func readSpec(p *podpkg.Pod, app string) ([]byte, error) {
-	return os.ReadFile(filepath.Join(stageabi.AppPath(p.Dir(), app), stageabi.SpecFile))
+// withDisk names the device that limits are for which name none, as the pod's stage1 does.
+func withDisk(text []byte, dir string) ([]byte, error) {
+	spec, err := appspec.Parse(text)
+	if err != nil || spec.Linux == nil || !appspec.LimitsDisk(spec.Linux.Resources) {
+		return text, err
+	}
+	var device *[2]int64
+	major, minor, err := cgroup.Disk(dir)
+	if err == nil {
+		device = &[2]int64{int64(major), int64(minor)}
+	} else if !errors.Is(err, cgroup.ErrNoDisk) {
+		return nil, err
+	}
+	appspec.SetDisk(spec.Linux.Resources, device)
+	return appspec.Marshal(spec)
 }

@@ -67,7 +67,10 @@ func TestIsolatorsOfAPodManifest(t *testing.T) {
 		if !ok || len(apps) != 1 {
 			t.Fatalf("the manifest is %v", manifest)
 		}
-		app["exec"], app["user"], app["group"] = []string{"/bin/dd", "if=/dev/zero", "of=/dev/null", "bs=40M", "count=1"}, "0", "0"
+		if app["exec"] == nil {
+			app["exec"] = []string{"/bin/dd", "if=/dev/zero", "of=/dev/null", "bs=40M", "count=1"}
+		}
+		app["user"], app["group"] = "0", "0"
 		if first, ok := apps[0].(map[string]any); ok {
 			first["app"] = app
 		}
@@ -92,6 +95,7 @@ func TestIsolatorsOfAPodManifest(t *testing.T) {
 		"of the app":              {app: []any{memory}, code: 137, complaint: "(oom-kill)"},
 		"that cannot be kept":     {app: []any{isolator("resource/network-bandwidth", "1M")}, complaint: "not limited as its image asks, by resource/network-bandwidth"},
 		"one above what it takes": {app: []any{isolator("resource/memory", "80M"), isolator("resource/cpu", "500m")}},
+		"of a disk":               {app: []any{isolator("resource/block-iops", "1000")}, pod: []any{isolator("resource/block-bandwidth", "1G")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := run(t, tt.pod, map[string]any{"isolators": tt.app})
@@ -100,6 +104,25 @@ func TestIsolatorsOfAPodManifest(t *testing.T) {
 			}
 		})
 	}
+	// Two megabytes past the cache take two seconds of a disk that gives one a second.
+	t.Run("that slows down a disk", func(t *testing.T) {
+		if dev, err := strconv.Atoi(p.MustRun(t, "stat -c %d "+p.dir)); err != nil || dev < 256 {
+			t.Skip("the host's files are on no single block device")
+		}
+		write := func(isolators ...any) float64 {
+			script := "read from _ </proc/uptime; dd if=/dev/zero of=/file bs=100k count=20 oflag=direct 2>/dev/null || exit; read to _ </proc/uptime; echo $from $to"
+			r := run(t, nil, map[string]any{"isolators": isolators, "exec": []string{"/bin/sh", "-c", script}})
+			var from, to float64
+			if _, err := fmt.Sscan(r.Stdout, &from, &to); err != nil || r.Code != 0 {
+				t.Fatalf("got %+v", r)
+			}
+			return to - from
+		}
+		free, held := write(), write(isolator("resource/block-bandwidth", "1M"))
+		if held < 1.5 || free >= held {
+			t.Errorf("2 MB took %g seconds where there is 1 MB a second, and %g without a limit", held, free)
+		}
+	})
 }
 
 func TestTheHostsUnitBoundsAllApps(t *testing.T) {

@@ -39,10 +39,45 @@ func (p *pod) limit() error {
 			fmt.Fprintf(os.Stderr, "raket: app %s: not limited as its image asks, by %s\n", a.Name, ignored)
 		}
 	}
+	if err := p.limitDisk(); err != nil {
+		return err
+	}
 	if cgroup.Unified() {
 		return p.checkControllers()
 	}
 	return p.makeGroups()
+}
+
+// limitDisk finds the device that limits are for which name none: what the pod's files are on.
+func (p *pod) limitDisk() error {
+	var limited []*appspec.Resources
+	var whose []string
+	note := func(who string, r *appspec.Resources) {
+		if appspec.LimitsDisk(r) {
+			limited, whose = append(limited, r), append(whose, who)
+		}
+	}
+	note("the pod", p.limits.pod)
+	for i, a := range p.sandbox.Apps {
+		note("app "+a.Name, p.resources(i))
+	}
+	if len(limited) == 0 {
+		return nil
+	}
+	var device *[2]int64
+	major, minor, err := cgroup.Disk(".")
+	switch {
+	case err == nil:
+		device = &[2]int64{int64(major), int64(minor)}
+	case !errors.Is(err, cgroup.ErrNoDisk):
+		return err
+	case !p.quiet:
+		fmt.Fprintf(os.Stderr, "raket: not limited as asked, by isolators of block devices: %s: %s: %v\n", strings.Join(whose, ", "), p.dir, err)
+	}
+	for _, r := range limited {
+		appspec.SetDisk(r, device)
+	}
+	return nil
 }
 
 func (p *pod) resources(i int) *appspec.Resources {

@@ -15,7 +15,8 @@ const (
 	// (stage1/unitgen): after a failure, and after the end of all apps.
 	afterFailure = 255
 	afterAll     = 252
-	// notStarted is the exit status for an app that failed without one of its own.
+	// notStarted is the exit status for an app that failed without one of its own, or
+	// whose record could not be written.
 	notStarted = 254
 )
 
@@ -28,7 +29,7 @@ func main() {
 			code = notStarted
 		}
 	case afterFailure:
-		code = recordedCode(statusDir, afterFailure, false)
+		code = recordedCode(statusDir, notStarted, false)
 	case afterAll:
 		code = recordedCode(statusDir, 0, true)
 	}
