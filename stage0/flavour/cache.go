@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,6 +27,9 @@ func Dir(dataDir string) string { return filepath.Join(dataDir, "stage1") }
 // tempPrefix begins the names of copies that are not whole: not yet, or not any
 // more.
 const tempPrefix = ".tmp-"
+
+// imagePrefix begins the names of stage1 images that were unpacked.
+const imagePrefix = "image-"
 
 // fromDir returns the copy of src, making it if need be.
 func fromDir(dataDir string, src stageabi.Stage1) (stageabi.Stage1, *flock.Lock, error) {
@@ -43,7 +48,42 @@ func fromDir(dataDir string, src stageabi.Stage1) (stageabi.Stage1, *flock.Lock,
 		}
 		return nil
 	})
+	if err == nil {
+		now := time.Now()
+		if err = os.Chtimes(dst.Dir, now, now); err != nil {
+			err = errors.Join(err, lock.Close())
+		}
+	}
 	return dst, lock, err
+}
+
+// latest are the names, in the data directory, of the copies that were used last, one
+// of each flavour that is installed as a directory.
+func latest(entries []fs.DirEntry) map[string]bool {
+	type use struct {
+		name string
+		at   time.Time
+	}
+	last := map[string]use{}
+	for _, e := range entries {
+		name := e.Name()
+		i := strings.LastIndexByte(name, '-')
+		if i < 0 || strings.HasPrefix(name, tempPrefix) || strings.HasPrefix(name, imagePrefix) {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil {
+			continue // collected by another
+		}
+		if u, ok := last[name[:i]]; !ok || info.ModTime().After(u.at) {
+			last[name[:i]] = use{name, info.ModTime()}
+		}
+	}
+	names := map[string]bool{}
+	for _, u := range last {
+		names[u.name] = true
+	}
+	return names
 }
 
 // fromImage unpacks an image of the store that is a stage1.
@@ -52,7 +92,7 @@ func fromImage(ctx context.Context, r Request) (stageabi.Stage1, *flock.Lock, er
 	if r.Image.Kind != image.Appc {
 		return s, nil, fmt.Errorf("image %s is no stage1: stage1 images are ACIs", r.Image.Name())
 	}
-	dir := filepath.Join(Dir(r.DataDir), "image-"+r.Image.ID.Encoded()[:24])
+	dir := filepath.Join(Dir(r.DataDir), imagePrefix+r.Image.ID.Encoded()[:24])
 	lock, err := obtain(dir, func(tmp string) error { return unpack(ctx, r, tmp) })
 	if err != nil {
 		return s, nil, err
@@ -194,7 +234,9 @@ func publish(dir string, fill func(tmp string) error) (*flock.Lock, error) {
 	return nil, errors.Join(err, os.RemoveAll(tmp))
 }
 
-// Collect removes the copies that no pod uses, and what was left half made.
+// Collect removes the copies that no pod uses, and what was left half made. Of a
+// flavour that is installed as a directory it keeps the copy that was used last: the
+// next pod would make it again, which costs as much as half of a pod's start.
 // inUse returns the directories of the stage1 images of all pods; it is called
 // when nobody can begin to use what is to be removed.
 func Collect(dataDir string, inUse func() (map[string]bool, error)) (err error) {
@@ -235,7 +277,7 @@ func Collect(dataDir string, inUse func() (map[string]bool, error)) (err error) 
 		return err
 	}
 	// The same directory may have several names; its last part tells enough.
-	names := map[string]bool{}
+	names := latest(entries)
 	for dir := range used {
 		names[filepath.Base(dir)] = true
 	}

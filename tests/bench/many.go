@@ -89,7 +89,7 @@ func (b *bench) exec(ctx context.Context) (tables []table, err error) {
 			return nil, err
 		}
 		uuid, _, _ := strings.Cut(list, "\t")
-		contenders[0].run = b.exit(b.raket.command("exec", uuid, "true").Argv...)
+		contenders[0].run = b.exit(b.raket.command("exec", uuid, "/bin/true").Argv...)
 	}
 	if !b.noPodman.stands() {
 		r, _, err := b.podman.play(ctx, 1)
@@ -98,7 +98,7 @@ func (b *bench) exec(ctx context.Context) (tables []table, err error) {
 		}
 		defer func() { err = errors.Join(err, b.podman.down(ctx, r)) }()
 		contenders[1].run = func(ctx context.Context) (sample, error) {
-			return b.podman.lane.measureExit(ctx, b.podman.command("exec", "bench-a1", "true"))
+			return b.podman.lane.measureExit(ctx, b.podman.command("exec", "bench-a1", "/bin/true"))
 		}
 	}
 	rows, err := b.interleave(ctx, b.rounds, contenders)
