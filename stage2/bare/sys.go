@@ -56,6 +56,31 @@ func Chdir(dir Str) syscall.Errno {
 	return errno
 }
 
+// Chroot is chroot(2), and chdir(2) to that root.
+func Chroot(dir Str) syscall.Errno {
+	if _, errno := call(unix.SYS_CHROOT, ptr(dir.Ptr()), 0, 0); errno != 0 {
+		return errno
+	}
+	return Chdir("/\x00")
+}
+
+// ConnectUnix is a stream connection to the Unix socket at a path.
+func ConnectUnix(path Str) (fd int, errno syscall.Errno) {
+	addr := unix.RawSockaddrUnix{Family: unix.AF_UNIX}
+	if len(path) > len(addr.Path) {
+		return -1, unix.ENAMETOOLONG
+	}
+	for i := range len(path) {
+		addr.Path[i] = int8(path[i])
+	}
+	r, errno := call(unix.SYS_SOCKET, unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	_, errno = call(unix.SYS_CONNECT, r, uintptr(unsafe.Pointer(&addr)), unsafe.Offsetof(addr.Path)+uintptr(len(path)))
+	return int(r), errno
+}
+
 // Mkdir is mkdir(2).
 func Mkdir(path Str, mode uintptr) syscall.Errno {
 	_, errno := call(unix.SYS_MKDIRAT, here, ptr(path.Ptr()), mode)

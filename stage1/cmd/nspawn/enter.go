@@ -79,7 +79,7 @@ func newEntry(c stageabi.Command) (*entry, error) {
 	if err := addMetadataURL(e.sandbox, e.spec); err != nil {
 		return nil, err
 	}
-	main, err := mainPID(c.App)
+	main, err := e.mainPID()
 	if err != nil {
 		return nil, err
 	}
@@ -97,18 +97,36 @@ func newEntry(c stageabi.Command) (*entry, error) {
 }
 
 // mainPID asks the pod's systemd for an app's main process, by the pod's number; 0 if
-// there is none.
-func mainPID(app string) (int, error) {
+// there is none. It asks through a process that is small: each command pays for it.
+func (e *entry) mainPID() (int, error) {
 	var out strings.Builder
-	code, err := inPod(queryName, []string{queryMain, app}, &out)
-	if err == nil && code != 0 {
-		err = errors.New("the pod's systemd did not answer")
-	}
+	own, err := ownUsers(e.leader)
 	if err != nil {
 		return 0, err
 	}
+	if own {
+		code, err := inPod(queryName, []string{queryMain, e.App}, &out)
+		if err == nil && code != 0 {
+			err = errSystemd
+		}
+		if err != nil {
+			return 0, err
+		}
+		return strconv.Atoi(strings.TrimSpace(out.String()))
+	}
+	if err := joinProcesses(e.leader); err != nil {
+		return 0, err
+	}
+	cmd := exec.Command(filepath.Join(e.sandbox.Stage1.Dir, "rootfs", "bin", "exec"), "-M", e.App)
+	cmd.Dir = "/proc/" + strconv.Itoa(e.leader) + "/root"
+	cmd.Env, cmd.Stdout, cmd.Stderr = []string{}, &out, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return 0, fmt.Errorf("%w: %w", errSystemd, err)
+	}
 	return strconv.Atoi(strings.TrimSpace(out.String()))
 }
+
+var errSystemd = errors.New("the pod's systemd did not answer")
 
 // plan says how join is to run the command.
 func (e *entry) plan() (options, argv []string, err error) {

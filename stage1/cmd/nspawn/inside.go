@@ -233,7 +233,7 @@ func status(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	code, err := inPod(queryName, ask, stdout)
 	if err == nil && code != 0 {
-		err = errors.New("the pod's systemd did not answer")
+		err = errSystemd
 	}
 	return err
 }

@@ -10,6 +10,7 @@
 //	exec [-p] -D|-S|-V|-W APP
 //	exec -l ADDRESS
 //	exec -L FILE
+//	exec -M APP
 //	exec -k [-y FILE] -- INIT [ARG]...
 //
 // The options:
@@ -52,6 +53,8 @@
 //	-l      do not start anything: wait until a stream socket listens at ADDRESS
 //	        (see await.go)
 //	-L      do not start anything: wait until nobody has locked FILE (flock(2))
+//	-M      do not start anything: print the number of the app's main process, 0 for
+//	        none, with the pod's root as the working directory (see mainpid.go)
 //	-k      have the kernel kill PROGRAM when the process that started it dies: the
 //	        pod's init goes with nspawn, whatever kills that, and with the init
 //	        every process of the pod

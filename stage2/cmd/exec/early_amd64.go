@@ -19,6 +19,9 @@ var _, _, _, _ = entry, early, &threadPointer, &noG
 func early(sp *uintptr) {
 	p := bare.Start(sp)
 	o, bad := parse(p)
+	if o.main != "" && !bad.Failed() {
+		findMain(o.main)
+	}
 	if bad.Failed() || o.needsRuntime() || len(p.Env) >= len(earlyEnv) {
 		return
 	}

@@ -68,6 +68,9 @@ func main() {
 			bad.Die(exitNamespace)
 		}
 	}
+	if o.main != "" {
+		findMain(o.main)
+	}
 	if o.awaited != "" {
 		if err := await(o.awaited.Text()); err != nil {
 			fail(1, "wait for "+o.awaited.Text()+": "+err.Error())

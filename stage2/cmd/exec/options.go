@@ -28,8 +28,9 @@ type options struct {
 	// In place of a program: write that the app is up, is lost, has run to its end, or
 	// wait until it is one of the first two.
 	up, lost, done, wait bare.Str
-	inApp                bool // of record, up and done: systemd has entered the app's root
-	program              int  // the argument that is the program to execute; 0: none is
+	inApp                bool     // of record, up and done: systemd has entered the app's root
+	main                 bare.Str // in place of a program: app whose main process is to be found
+	program              int      // the argument that is the program to execute; 0: none is
 }
 
 // needsRuntime reports whether something is asked for that is written with all
@@ -65,7 +66,7 @@ func parse(p bare.Process) (options, bare.Failure) {
 			return o, bad
 		}
 	}
-	if o.record == "" && o.awaited == "" && o.locked == "" && o.up == "" && o.lost == "" && o.done == "" && o.wait == "" {
+	if o.record == "" && o.awaited == "" && o.locked == "" && o.up == "" && o.lost == "" && o.done == "" && o.wait == "" && o.main == "" {
 		return o, bare.Failure{Step: "no program to execute"}
 	}
 	return o, bare.Failure{}
@@ -74,7 +75,7 @@ func parse(p bare.Process) (options, bare.Failure) {
 // hasValue reports whether an option's value is the argument after it.
 func hasValue(option string) bool {
 	switch option {
-	case "-R", "-w", "-m", "-h", "-u", "-e", "-g", "-l", "-L", "-f", "-c", "-s", "-b", "-a", "-S", "-V", "-D", "-W", "-d", "-i", "-q", "-x", "-y":
+	case "-R", "-w", "-m", "-h", "-u", "-e", "-g", "-l", "-L", "-f", "-c", "-s", "-b", "-a", "-S", "-V", "-D", "-W", "-d", "-i", "-q", "-x", "-y", "-M":
 		return true
 	}
 	return false
@@ -132,6 +133,8 @@ func (o *options) set(option string, value bare.Str) bare.Failure {
 		o.done = value
 	case "-W":
 		o.wait = value
+	case "-M":
+		o.main = value
 	case "-p":
 		o.inApp = true
 	case "-b":

@@ -60,9 +60,10 @@ func (o options) become(argv []string) (int, error) {
 
 // closeCallers closes all descriptors from callerFD on but those of Go's runtime: it watches
 // files by two of them, which are no files themselves, and ends the process when it misses
-// one. They are closed by the execution.
-func closeCallers() error {
-	const beyondRuntime = 1024 // it has the lowest that were free
+// one. They are closed by the execution. last is the last of the callers' own; the
+// runtime has the lowest that were free.
+func closeCallers(last int) error {
+	beyondRuntime := last + 64
 	first := uint(callerFD)
 	for fd := callerFD; fd < beyondRuntime; fd++ {
 		var st unix.Stat_t
@@ -105,7 +106,7 @@ func (o options) enter() error {
 		}
 	}
 	// From here on the app may have its hands on this process.
-	if err := closeCallers(); err != nil {
+	if err := closeCallers(o.last()); err != nil {
 		return wrap("close descriptors", err)
 	}
 	if err := unix.Chdir(o.workDir); err != nil {

@@ -25,7 +25,7 @@ func TestClosingLeavesTheRuntimeItsDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	fd := int(w.Fd())
-	if err := closeCallers(); err != nil {
+	if err := closeCallers(callerFD); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); fd < callerFD || err == nil {

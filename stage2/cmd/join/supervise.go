@@ -54,10 +54,7 @@ func supervise(o options, args []string) (int, error) {
 // kernel stop the machine's every fork for 10 ms.
 func start(o options, args []string) (int, error) {
 	attr := &syscall.ProcAttr{Env: os.Environ(), Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}}
-	last := 2
-	for _, fd := range append(append([]int{o.group, o.procs, o.root, o.users, o.before}, o.tasks...), o.namespaces...) {
-		last = max(last, fd)
-	}
+	last := o.last()
 	if o.users >= 0 {
 		return o.startAsRoot(args, last)
 	}
@@ -80,6 +77,15 @@ func start(o options, args []string) (int, error) {
 		attr.Sys.UseCgroupFD = false
 	}
 	return syscall.ForkExec("/proc/self/exe", argv, attr)
+}
+
+// last is the last descriptor that is the caller's.
+func (o options) last() int {
+	last := callerFD - 1
+	for _, fd := range append(append([]int{o.group, o.procs, o.root, o.users, o.before}, o.tasks...), o.namespaces...) {
+		last = max(last, fd)
+	}
+	return last
 }
 
 // listen hands on signals until the caller is gone, and then sees to it that nothing
