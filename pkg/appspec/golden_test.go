@@ -110,6 +110,13 @@ func TestImagesBecomeSpecs(t *testing.T) {
 			if diff := cmp.Diff(spec, back); diff != "" {
 				t.Error("parsed again (-written +read):\n" + diff)
 			}
+			compact, err := appspec.Compact(spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if back, err := appspec.Indent(compact); err != nil || !bytes.Equal(back, text) || len(compact) >= len(text) {
+				t.Errorf("compact and indented again, error %v:\n%s", err, back)
+			}
 			facts, err := json.MarshalIndent(map[string]any{"mountPoints": points, "ports": ports}, "", "  ")
 			if err != nil {
 				t.Fatal(err)

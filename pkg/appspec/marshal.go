@@ -1,6 +1,7 @@
 package appspec
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,10 +16,27 @@ const MaxSpecBytes = 8 << 20
 // Marshal returns the config.json of a spec that passes Check: indented, with a
 // final newline, the same bytes for the same spec.
 func Marshal(spec *Spec) ([]byte, error) {
+	return marshal(spec, func(v any) ([]byte, error) { return json.MarshalIndent(v, "", "  ") })
+}
+
+// Compact is Marshal without spaces, which are half of it and are written and read for each
+// app of each pod. Indent puts them back.
+func Compact(spec *Spec) ([]byte, error) { return marshal(spec, json.Marshal) }
+
+// Indent returns what Marshal does for a spec of which Compact has returned text.
+func Indent(text []byte) ([]byte, error) {
+	var b bytes.Buffer
+	if err := json.Indent(&b, text, "", "  "); err != nil {
+		return nil, fmt.Errorf("app spec: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+func marshal(spec *Spec, encode func(any) ([]byte, error)) ([]byte, error) {
 	if err := Check(spec); err != nil {
 		return nil, err
 	}
-	text, err := json.MarshalIndent(spec, "", "  ")
+	text, err := encode(spec)
 	if err != nil {
 		return nil, fmt.Errorf("marshal app spec: %w", err)
 	}

@@ -100,11 +100,14 @@ func (r *realApps) Spec(_ context.Context, uuid, app string) ([]byte, error) {
 	return withDisk(text, p.Dir())
 }
 
-// withDisk names the device that limits are for which name none, as the pod's stage1 does.
+// withDisk is the spec, for people to read. It names the device that limits are for which name none, as the pod's stage1 does.
 func withDisk(text []byte, dir string) ([]byte, error) {
 	spec, err := appspec.Parse(text)
-	if err != nil || spec.Linux == nil || !appspec.LimitsDisk(spec.Linux.Resources) {
-		return text, err
+	if err != nil {
+		return nil, err
+	}
+	if spec.Linux == nil || !appspec.LimitsDisk(spec.Linux.Resources) {
+		return appspec.Indent(text)
 	}
 	var device *[2]int64
 	major, minor, err := cgroup.Disk(dir)

@@ -238,7 +238,7 @@ func (r Request) writeApp(p *pod.Pod, a *app, manifest *podmanifest.Manifest, sy
 		return appspec.Life{}, err
 	}
 	a.spec = spec
-	text, err := appspec.Marshal(spec)
+	text, err := appspec.Compact(spec)
 	if err != nil {
 		return appspec.Life{}, err
 	}

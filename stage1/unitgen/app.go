@@ -12,10 +12,11 @@ import (
 
 // appUnit renders one app's unit.
 func appUnit(p Pod, a App) (*unitfile.File, error) {
-	props, err := appspec.Properties(a.Spec)
+	self, err := p.single(a)
 	if err != nil {
 		return nil, err
 	}
+	props := self.props
 	proc := a.Spec.Process
 	if proc == nil || len(proc.Args) == 0 {
 		return nil, fmt.Errorf("the app spec has no command")

@@ -30,46 +30,31 @@ type neighbour struct {
 }
 
 func lifeOf(p Pod, a App) (life, error) {
-	own, err := appspec.LifeOf(a.Spec)
+	self, err := p.single(a)
 	if err != nil {
 		return life{}, err
 	}
-	props, err := appspec.Properties(a.Spec)
-	if err != nil {
-		return life{}, err
-	}
-	l := life{Life: own, name: a.Name, props: props}
-	if l.health, err = healthOf(a, props, own); err != nil {
-		return life{}, err
-	}
-	l.retried = retried(props, own, l.health)
+	own := self.life
+	l := life{Life: own, name: a.Name, props: self.props, retried: self.retried(), health: self.health}
 	before := true // of the init apps that this one waits for
 	for _, b := range p.Apps {
 		if b.Name == a.Name {
 			before = false
 			continue
 		}
-		other, err := appspec.LifeOf(b.Spec)
-		if err != nil {
-			return life{}, fmt.Errorf("app %s: %w", b.Name, err)
-		}
-		props, err := appspec.Properties(b.Spec)
-		if err != nil {
-			return life{}, fmt.Errorf("app %s: %w", b.Name, err)
-		}
-		health, err := healthOf(b, props, other)
+		other, err := p.single(b)
 		if err != nil {
 			return life{}, fmt.Errorf("app %s: %w", b.Name, err)
 		}
 		n := neighbour{
-			name: b.Name, retried: retried(props, other, health),
-			required: slices.Contains(own.Requires, b.Name) || other.Init && (!own.Init || before),
+			name: b.Name, retried: other.retried(),
+			required: slices.Contains(own.Requires, b.Name) || other.life.Init && (!own.Init || before),
 			bound:    slices.Contains(own.BindsTo, b.Name),
 		}
 		if n.required || n.bound || slices.Contains(own.After, b.Name) {
 			l.before = append(l.before, n)
 		}
-		if slices.Contains(other.BindsTo, a.Name) {
+		if slices.Contains(other.life.BindsTo, a.Name) {
 			l.bound = append(l.bound, unitName(b.Name))
 		}
 	}

@@ -36,6 +36,8 @@ type Pod struct {
 	Metadata *Metadata
 	// Resources bound all apps together; nil for none.
 	Resources *appspec.Resources
+
+	singles map[string]single // by the apps' names, while units are generated
 }
 
 // Log says where the output of the apps goes.
@@ -116,6 +118,7 @@ func Generate(p Pod) (map[string][]byte, error) {
 // GenerateApps adds the unit files of a pod's apps, and returns the units that start them.
 // Of a running pod, p has the apps that are new to it and their sockets alone.
 func GenerateApps(p Pod, into map[string][]byte) (start []string, err error) {
+	p.singles = make(map[string]single, len(p.Apps))
 	for _, a := range p.Apps {
 		f, err := appUnit(p, a)
 		if err != nil {

@@ -201,7 +201,7 @@ func TestModesOfStreams(t *testing.T) {
 		}
 		p.WriteFile(t, "/run/f-manifest", strings.Replace(text, `"image": {`, `"app": {"exec": ["/bin/sh", "-c", "sleep 1000"], "user": "0", "group": "0"}, "image": {`, 1), 0o644)
 		uuid := p.must(t, "prepare", "--quiet", "--pod-manifest=/run/f-manifest")
-		if got := p.MustRun(t, fmt.Sprintf(`grep -o '"io.raket.std[^,]*' %s/pods/prepared/%s/apps/app/config.json | tr -d ' ' | sort`, p.dir, uuid)); got != "\"io.raket.stdin\":\"stream\"\n\"io.raket.stdout\":\"tty\"" {
+		if got := p.MustRun(t, fmt.Sprintf(`grep -o '"io.raket.std[^,}]*' %s/pods/prepared/%s/apps/app/config.json | tr -d ' ' | sort`, p.dir, uuid)); got != "\"io.raket.stdin\":\"stream\"\n\"io.raket.stdout\":\"tty\"" {
 			t.Errorf("got %q", got)
 		}
 	})
