@@ -23,7 +23,7 @@ bad() { echo "before change $n of set $set: $*"; }
 for set in %s openat,write; do
   step=%d; [ $set = openat,write ] && step=$((step*12))
   spared=0
-  for n in $(seq 1 $step 400); do
+  for n in $(seq $((1 + RANDOM %% step)) $step 400); do
     %s
     timeout -s KILL 30 strace -f -qq -o /dev/null -e trace=$set -e inject=$set:signal=KILL:when=$n %s >/run/walk.out 2>&1 </dev/null
     if [ $? = 137 ]; then kills=$((kills+1)); spared=0; else spared=$((spared+1)); fi
@@ -58,12 +58,12 @@ echo "$kills kills" >&2`, p.cmd(), p.dir, changes, stride, before, command, chec
 func TestAKilledRaketLeavesNothingHalfMade(t *testing.T) {
 	run := quote(runLine(nil, app{script: "exit 7"})...)
 	for name, tt := range map[string]struct {
-		stride                 int // every change is walked to where there are few
+		stride                 int // every change is walked to where there are few, elsewhere other ones each time
 		before, command, check string
 	}{
 		"fetching":  {3, "rm -rf $d/images $d/trees", "$r fetch " + busybox, "$r " + run + "; [ $? = 7 ]"},
-		"preparing": {1, "true", "$r prepare --quiet " + quote(podLine(nil, app{script: "exit 7"})...), "$r run-prepared --net=none $($r prepare --quiet " + quote(podLine(nil, app{script: "exit 7"})...) + "); [ $? = 7 ]"},
-		"running":   {1, "true", "$r " + run, "$r " + run + "; [ $? = 7 ]"},
+		"preparing": {2, "true", "$r prepare --quiet " + quote(podLine(nil, app{script: "exit 7"})...), "$r run-prepared --net=none $($r prepare --quiet " + quote(podLine(nil, app{script: "exit 7"})...) + "); [ $? = 7 ]"},
+		"running":   {3, "true", "$r " + run, "$r " + run + "; [ $? = 7 ]"},
 		"collecting": {2, "$r " + run + "; $r prepare --quiet " + quote(podLine(nil, app{script: "exit 7"})...) + " >/dev/null",
 			"$r gc --grace-period=0s --expire-prepared=0s", "$r " + run + "; [ $? = 7 ]"},
 		"collecting images": {1, "$r fetch --quiet " + busybox + " >/dev/null", "$r image gc --grace-period=0s", "$r " + run + "; [ $? = 7 ]"},

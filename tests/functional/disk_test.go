@@ -34,7 +34,7 @@ func TestAFullDisk(t *testing.T) {
 				if free > 20<<10 {
 					t.Fatal("it fails with 20 MB of room")
 				}
-				p.MustRun(t, fmt.Sprintf("cd %[1]s; rm -f fill; have=$(df --output=avail -k . | tail -1); n=$((have-%[2]d)); [ $n -le 0 ] || dd if=/dev/zero of=fill bs=4K count=$((n/4)) status=none || true", p.dir, free))
+				p.MustRun(t, fmt.Sprintf("cd %[1]s; rm -f fill; have=$(df --output=avail -k . | tail -1); n=$((have-%[2]d)); [ $n -le 0 ] || fallocate -l ${n}K fill || true", p.dir, free))
 				r := p.Run(t, p.cmd()+" "+tt.command+"; exit $?")
 				if r.Code == tt.code {
 					break
