@@ -22,6 +22,8 @@ type Change struct {
 	Handed bool `json:"handed,omitempty"`
 	// Running: of ChangeReplace, the app that is replaced ran.
 	Running bool `json:"running,omitempty"`
+	// Force: of ChangeStop, the app is killed.
+	Force bool `json:"force,omitempty"`
 }
 
 // ChangeOp is a kind of change.
@@ -35,6 +37,8 @@ const (
 	ChangeReplace ChangeOp = "replace"
 	// ChangeReplaced takes away what is left of the one that was replaced.
 	ChangeReplaced ChangeOp = "replaced"
+	// ChangeStop stops an app.
+	ChangeStop ChangeOp = "stop"
 	// ChangeRemove removes an app, which has been stopped.
 	ChangeRemove ChangeOp = "remove"
 )
@@ -59,6 +63,13 @@ func (s Sandbox) Find(app string) (App, bool) {
 		}
 	}
 	return App{}, false
+}
+
+// Setback is an update of an app that was taken back.
+type Setback struct {
+	Image string    `json:"image"` // the one that was to replace it
+	At    time.Time `json:"at"`
+	Why   string    `json:"why"`
 }
 
 // WasStarted reports whether an app of a pod that has been started, has been too: one

@@ -80,6 +80,8 @@ type App struct {
 	// started with. Started is when somebody last started it by itself.
 	Added   time.Time `json:"added,omitzero"`
 	Started time.Time `json:"started,omitzero"`
+	// Setback is the last update of this app that was taken back; nil for none.
+	Setback *Setback `json:"setback,omitempty"`
 }
 
 // ExitPolicy says when a pod ends by itself.

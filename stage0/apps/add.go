@@ -22,8 +22,10 @@ import (
 type Options struct {
 	// Request has the app and the volumes that come with it.
 	Request prepare.Request
-	// Settle is, of Replace, how long the new app has to run before it counts as started.
-	Settle time.Duration
+	// Settle is, of Replace, how long the new app has to run before it counts as started,
+	// where nothing else shows that it is good. Wait bounds that it shows it; 0 leaves
+	// it to the app's own limits.
+	Settle, Wait time.Duration
 	// Warn is told what is left out.
 	Warn func(string)
 }
@@ -146,6 +148,7 @@ func Replace(ctx context.Context, p *pod.Pod, o Options) (err error) {
 	}
 	if err := s.replace(ctx, a, o); err != nil {
 		if s.box.Change != nil {
+			s.setback(a, err)
 			err = errors.Join(err, s.recover(context.WithoutCancel(ctx)))
 		}
 		return err
@@ -153,12 +156,22 @@ func Replace(ctx context.Context, p *pod.Pod, o Options) (err error) {
 	return nil
 }
 
+// setback notes why an update is taken back, for whoever looks at the app: it is written with
+// what says that nothing is under way.
+func (s *session) setback(a *prepare.Addition, why error) {
+	for i := range s.box.Apps {
+		if s.box.Apps[i].Name == a.Name() && s.box.Change.Op == stageabi.ChangeReplace {
+			s.box.Apps[i].Setback = &stageabi.Setback{Image: a.Entry().Image, At: time.Now(), Why: why.Error()}
+		}
+	}
+}
+
 func (s *session) replace(ctx context.Context, a *prepare.Addition, o Options) error {
 	if err := s.fill(ctx, a, o, stageabi.ChangeReplace); err != nil {
 		return err
 	}
 	c := s.box.Change
-	if err := s.call(ctx, stageabi.AppAdd, "--replace", "--settle="+o.Settle.String(), a.Name()); err != nil {
+	if err := s.call(ctx, stageabi.AppAdd, "--replace", "--settle="+o.Settle.String(), "--wait="+o.Wait.String(), a.Name()); err != nil {
 		return err
 	}
 	// From here on it is the pod's app.

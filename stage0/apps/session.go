@@ -104,6 +104,8 @@ func (s *session) recover(ctx context.Context) error {
 		return s.undoReplace(ctx)
 	case stageabi.ChangeReplaced:
 		return s.finishReplace(ctx)
+	case stageabi.ChangeStop:
+		return s.finishStop(ctx)
 	case stageabi.ChangeRemove:
 		return s.finishRemove(ctx)
 	}

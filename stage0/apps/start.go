@@ -9,6 +9,7 @@ import (
 
 	"github.com/raket/raket/pkg/pod"
 	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/stage0/prepare"
 )
 
 // Start starts an app of a running pod that does not run, or stops and starts it again.
@@ -41,7 +42,24 @@ func Stop(ctx context.Context, p *pod.Pod, app string, force bool) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	return s.stop(ctx, app, force)
+	a, _ := s.box.Find(app)
+	s.box.Change = &stageabi.Change{Op: stageabi.ChangeStop, App: a, Handed: true, Force: force}
+	if err := s.write(); err != nil {
+		return err
+	}
+	return s.finishStop(ctx)
+}
+
+// finishStop stops the app that is to be stopped. The pod may end with that.
+func (s *session) finishStop(ctx context.Context) error {
+	c := s.box.Change
+	if err := s.stop(ctx, c.App.Name, c.Force); err != nil {
+		return err
+	}
+	if err := s.pod.Refresh(); err != nil || s.pod.State != pod.Running {
+		return err
+	}
+	return s.settled()
 }
 
 func (s *session) stop(ctx context.Context, app string, force bool) error {
@@ -64,6 +82,13 @@ func Remove(ctx context.Context, p *pod.Pod, app string) (err error) {
 		if k.App == app && k.FD != 0 {
 			return fmt.Errorf("app %s has the host's socket %s, which stays open as long as the pod: it can be stopped, or replaced by raket app update", app, k.Address)
 		}
+	}
+	who, err := prepare.NeededBy(s.pod, s.box, app)
+	if err != nil {
+		return err
+	}
+	if who != "" {
+		return &hinted{fmt.Errorf("app %s needs app %s (--requires, --binds-to)", who, app), "remove " + who + " first, or replace " + app + " by raket app update"}
 	}
 	if err := s.stop(ctx, app, false); err != nil {
 		return err

@@ -72,20 +72,24 @@ func newAppUpdate(e *env) *cobra.Command {
 		Use:   "update [FLAGS] UUID APP IMAGE [APP FLAGS] [-- ARGS...]",
 		Short: "Replace an app of a running pod by one of another image",
 		Long: `What was said of the app when it was made still holds, but for what is said now. Everything is
-fetched and made ready while the old app runs; then that is stopped and the new one started. Where it does not start, or fails within
-the first second of its run, the old one is put back and started again. The pod's other apps run on, and the
-app keeps its sockets. What the old app wrote to its root is gone; volumes stay.`,
-		Example:     `raket app update 2fd6e2e1 web docker://registry.example/nginx:1.29`,
+fetched and made ready while the old app runs; then that is stopped and the new one started. It has to become healthy, where its
+health is checked, or else ready, where it says that it is (--type=notify), or else to run for --settle without failing.
+Where it does not, the old one is put back and started again, and raket app status says why. The pod's other apps run on, but
+for those with --binds-to=APP, which start anew; the app keeps its sockets. What the old app wrote to its root is gone; volumes stay.`,
+		Example:     `raket app update --wait=2m 2fd6e2e1 web docker://registry.example/nginx:1.29`,
 		Annotations: exits(exitOK, exitError),
 	}
 	takePodArgs(e, cmd, appargs.Update, func(ctx context.Context, p appargs.Pod) error {
-		return e.addApp(ctx, "update app", addRequest{UUID: p.Words[0], Replace: p.Words[1], Pod: p, Settle: settleTime})
+		r := addRequest{UUID: p.Words[0], Replace: p.Words[1], Pod: p, Settle: settleTime}
+		if p.Settle != nil {
+			r.Settle = *p.Settle
+		}
+		return e.addApp(ctx, "update app", r)
 	})
 	return cmd
 }
 
-// settleTime is how long an app that replaces another has to run before it is taken as good:
-// that of most has no other way to say so.
+// settleTime is the default of --settle.
 const settleTime = time.Second
 
 func (e *env) addApp(ctx context.Context, what string, r addRequest) error {

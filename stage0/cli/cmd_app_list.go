@@ -75,7 +75,8 @@ func newAppStatus(e *env) *cobra.Command {
 		Short: "Print the state of an app",
 		Long: `As lines of NAME=VALUE: name, state, image, image_id, created_at, started_at, finished_at, exit_code,
 signal, reason and restarts, of which those are left out that do not apply. finished_at and what follows are
-of the last run that ended; they outlive the app's end and the pod's.`,
+of the last run that ended; they outlive the app's end and the pod's. Where the last raket app update was
+taken back, update_taken_back_at, update_image and update_error say when, to what image, and why.`,
 		Example:     `raket app status --format=json 2fd6e2e1 web`,
 		Annotations: exits(exitOK, exitError),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -125,6 +126,11 @@ func (e *env) printAppStatus(a podApp) error {
 	line("signal", a.Signal)
 	line("reason", a.Reason)
 	line("restarts", fmt.Sprint(a.Restarts))
+	if b := a.Setback; b != nil {
+		moment("update_taken_back_at", b.At)
+		line("update_image", b.Image)
+		line("update_error", b.Why)
+	}
 	return w.Flush()
 }
 

@@ -158,9 +158,34 @@ func (e *env) completePodArgs(verb appargs.Verb) completeFunc {
 		if strings.HasPrefix(toComplete, "-") {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
+		switch words := leading(verb, args); {
+		case len(words) == 0 && (verb == appargs.Add || verb == appargs.Update):
+			return e.podWords(cmd, func(p pod) bool { return p.State == stateRunning }, toComplete), cobra.ShellCompDirectiveNoFileComp
+		case len(words) == 1 && verb == appargs.Update:
+			return e.appWords(cmd, words[0], toComplete), cobra.ShellCompDirectiveNoFileComp
+		case verb == appargs.Sandbox:
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
 		// Images may be files too.
 		return e.imageWords(cmd, toComplete), cobra.ShellCompDirectiveDefault
 	}
+}
+
+// leading are the words among args that are neither flags nor values of such.
+func leading(verb appargs.Verb, args []string) (words []string) {
+	valued := map[string]bool{}
+	for _, f := range appargs.Flags(verb) {
+		valued["--"+f.Name] = f.Arg != ""
+	}
+	for i := 0; i < len(args); i++ {
+		switch {
+		case valued[args[i]]:
+			i++
+		case !strings.HasPrefix(args[i], "-"):
+			words = append(words, args[i])
+		}
+	}
+	return words
 }
 
 // inAppArgs reports whether the next word is an argument of an app.

@@ -38,6 +38,22 @@ type appJSON struct {
 	// StatusText is what the app says of itself.
 	StatusText string      `json:"status_text,omitempty"`
 	Health     *healthJSON `json:"health,omitempty"`
+	// Setback is the last update that was taken back.
+	Setback *setbackJSON `json:"update_taken_back,omitempty"`
+}
+
+type setbackJSON struct {
+	Image string `json:"image"`
+	// At is in nanoseconds since 1970.
+	At  int64  `json:"at"`
+	Why string `json:"error"`
+}
+
+func setbackToJSON(s *appSetback) *setbackJSON {
+	if s == nil {
+		return nil
+	}
+	return &setbackJSON{s.Image, s.At.UnixNano(), s.Why}
 }
 
 type healthJSON struct {
@@ -80,7 +96,7 @@ func toJSON(p pod) podJSON {
 	for _, a := range p.Apps {
 		j.AppNames = append(j.AppNames, a.Name)
 		j.Apps = append(j.Apps, appJSON{
-			Name: a.Name, State: a.State, ImageName: a.ImageName, ImageID: a.ImageID, ExitCode: a.ExitCode, StatusText: a.StatusText, Health: healthToJSON(a.Health),
+			Name: a.Name, State: a.State, ImageName: a.ImageName, ImageID: a.ImageID, ExitCode: a.ExitCode, StatusText: a.StatusText, Health: healthToJSON(a.Health), Setback: setbackToJSON(a.Setback),
 			Signal: a.Signal, Reason: a.Reason, Restarts: a.Restarts,
 			Created: unixTime(orTime(a.Created, p.Created), time.Time.UnixNano), Started: unixTime(a.Started, time.Time.UnixNano), Ended: unixTime(a.Ended, time.Time.UnixNano),
 		})

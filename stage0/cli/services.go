@@ -308,6 +308,15 @@ type podApp struct {
 	Health *appHealth
 	// StatusText is what the app says of itself: STATUS= of sd_notify(3).
 	StatusText string
+	// Setback is the last update that was taken back; nil for none.
+	Setback *appSetback
+}
+
+// appSetback is an update of an app that was taken back, to the image of that name.
+type appSetback struct {
+	Image string
+	At    time.Time
+	Why   string
 }
 
 // appHealth is what the checks of an app's health have found.

@@ -46,8 +46,8 @@ func (r *realApps) Add(ctx context.Context, q addRequest) (string, error) {
 	loose := r.Insecure.loose()
 	loose.Paths, loose.Seccomp = box.Insecure.Paths, box.Insecure.Seccomp
 	o := apps.Options{
-		Settle: q.Settle,
-		Warn:   func(line string) { fmt.Fprintln(r.Stderr, line) },
+		Settle: q.Settle, Wait: q.Pod.Wait,
+		Warn: func(line string) { fmt.Fprintln(r.Stderr, line) },
 		Request: prepare.Request{
 			Pods: prep.pods.store, Images: prep.images.store, Stage1: box.Stage1, Pod: q.Pod, Loose: loose, Now: time.Now(),
 			Fetch: func(ctx context.Context, name, signature string) (image.Image, error) {

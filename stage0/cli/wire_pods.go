@@ -143,6 +143,9 @@ const (
 
 func showApp(p *podpkg.Pod, s stageabi.Sandbox, a stageabi.App) podApp {
 	shown := podApp{Name: a.Name, ImageName: a.Image, ImageID: a.PrintID, State: appCreated, Created: a.CreatedAt(s.Created)}
+	if b := a.Setback; b != nil {
+		shown.Setback = &appSetback{b.Image, b.At, b.Why}
+	}
 	if p.Started().IsZero() || !a.WasStarted() {
 		return shown
 	}

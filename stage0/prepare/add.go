@@ -91,6 +91,9 @@ func (a *Addition) Fill(ctx context.Context, p *pod.Pod, bundle string, m *podma
 	case l != nil && len(l.Devices) > 0:
 		return stageabi.App{}, errors.New("it has devices, which are given when a pod starts")
 	}
+	if err := a.checkOrder(p); err != nil {
+		return stageabi.App{}, err
+	}
 	if err := a.addMetadata(p, m); err != nil {
 		return stageabi.App{}, err
 	}

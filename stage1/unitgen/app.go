@@ -49,7 +49,7 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 		f.Words("After", MuxUnit(a.Name))
 	}
 	l.order(f)
-	l.failure(f, p.ExitPolicy)
+	l.failure(f, p.ExitPolicy, p.calm(a))
 	for _, pr := range props {
 		if inUnitSection(pr.Name) {
 			f.SetRaw(pr.Name, pr.Value)

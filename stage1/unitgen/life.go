@@ -46,12 +46,13 @@ func lifeOf(p Pod, a App) (life, error) {
 		if err != nil {
 			return life{}, fmt.Errorf("app %s: %w", b.Name, err)
 		}
+		required := slices.Contains(own.Requires, b.Name) || other.life.Init && (!own.Init || before)
 		n := neighbour{
 			name: b.Name, retried: other.retried(),
-			required: slices.Contains(own.Requires, b.Name) || other.life.Init && (!own.Init || before),
+			required: required && b.Name != p.Loose,
 			bound:    slices.Contains(own.BindsTo, b.Name),
 		}
-		if n.required || n.bound || slices.Contains(own.After, b.Name) {
+		if required || n.bound || slices.Contains(own.After, b.Name) {
 			l.before = append(l.before, n)
 		}
 		if slices.Contains(other.life.BindsTo, a.Name) {
@@ -135,10 +136,13 @@ func (l life) order(f *unitfile.File) {
 // failure writes what happens when the app fails. systemd performs FailureAction= even
 // for a failure after which it restarts the unit, but starts OnFailure= only when it
 // has given up.
-func (l life) failure(f *unitfile.File, policy stageabi.ExitPolicy) {
+func (l life) failure(f *unitfile.File, policy stageabi.ExitPolicy, calm bool) {
 	again := restarts(l.props)
 	if l.retried {
 		f.Units("OnFailure", lostUnit(l.name))
+	}
+	if calm {
+		return
 	}
 	if l.Init && policy == stageabi.ExitAllEnded {
 		policy = stageabi.ExitAnyFailed // nothing starts without it
@@ -195,7 +199,7 @@ func lifeFiles(p Pod, a App) (files map[string]*unitfile.File, wanted []string, 
 	}
 	files = map[string]*unitfile.File{}
 	if l.retried {
-		files[upUnit(a.Name)], files[lostUnit(a.Name)] = l.upFile(), l.lostFile()
+		files[upUnit(a.Name)], files[lostUnit(a.Name)] = l.upFile(p), l.lostFile()
 	}
 	if l.health != nil {
 		files[healthUnit(a.Name)+".timer"] = l.healthTimer()
@@ -218,8 +222,11 @@ func lifeFiles(p Pod, a App) (files map[string]*unitfile.File, wanted []string, 
 
 // upFile renders the unit that is active from the first time on that the app is up, and
 // fails when systemd has given it up.
-func (l life) upFile() *unitfile.File {
+func (l life) upFile(p Pod) *unitfile.File {
 	f := newUnit("Start of " + l.name)
+	if len(l.Timer) == 0 && !onDemand(p, l.name) {
+		f.Units("Wants", unitName(l.name)) // of an app that was stopped
+	}
 	f.Words("Conflicts", "shutdown.target")
 	f.Words("Before", "shutdown.target")
 	f.Section("Service")

@@ -36,6 +36,10 @@ type Pod struct {
 	Metadata *Metadata
 	// Resources bound all apps together; nil for none.
 	Resources *appspec.Resources
+	// Calm are apps whose failure ends nothing while they are stopped or replaced.
+	Calm []string
+	// Loose is an app that those that require it can do without while it is replaced.
+	Loose string
 
 	singles map[string]single // by the apps' names, while units are generated
 }

@@ -55,7 +55,7 @@ type flag struct {
 // alphabetical order.
 func Flags(v Verb) []Flag {
 	var fs []Flag
-	for _, f := range slices.Concat(podFlags(), portFlags(), runFlags(), appFlags(), credentialFlags(), hardenFlags(), limitFlags(), lifeFlags(), healthFlags()) {
+	for _, f := range slices.Concat(podFlags(), portFlags(), runFlags(), updateFlags(), appFlags(), credentialFlags(), hardenFlags(), limitFlags(), lifeFlags(), healthFlags()) {
 		if f.Hidden || v == Prepare && f.Scope == ForRun || !v.takes(f) {
 			continue
 		}
@@ -76,7 +76,7 @@ func Flags(v Verb) []Flag {
 // newFlags has every word that may follow "--".
 func newFlags(opts Options) map[string]flag {
 	flags := make(map[string]flag)
-	for _, f := range slices.Concat(podFlags(), portFlags(), runFlags()) {
+	for _, f := range slices.Concat(podFlags(), portFlags(), runFlags(), updateFlags()) {
 		if opts.Verb == Prepare && f.Scope == ForRun {
 			f.refusal = "it is decided at the start of a pod: give it to raket run-prepared"
 		}
@@ -113,6 +113,9 @@ func newFlags(opts Options) map[string]flag {
 
 // takes reports whether the verb has use for a flag.
 func (v Verb) takes(f flag) bool {
+	if slices.Contains(ofUpdate(), f.Name) {
+		return v == Update
+	}
 	switch v {
 	case Sandbox:
 		return f.pod != nil && f.Name != "mnt-volume"
@@ -131,9 +134,14 @@ func ofStart() []string {
 	return []string{"load-credential", "set-credential", "import-credential", "device", "sysctl", "security-opt"}
 }
 
+// ofUpdate are the flags of updateFlags.
+func ofUpdate() []string { return []string{"settle", "wait"} }
+
 // notTaken says why a verb has no use for a flag.
 func notTaken(v Verb, f flag) string {
 	switch {
+	case slices.Contains(ofUpdate(), f.Name):
+		return "it is of raket app update"
 	case v == Sandbox:
 		return "it is of an app: give it to raket app add"
 	case v == Update && f.Name == "name":

@@ -103,9 +103,9 @@ func addCalendar(a *App, v string) error {
 
 // checkLife refuses what fits together neither in one app nor among all: an app whose
 // name will be its image's counts as one of any name.
-func (p *Pod) checkLife() error {
+func (p *Pod) checkLife(inPod bool) error {
 	var apps []appspec.Ordered
-	unnamed := false
+	unnamed := inPod // the pod knows
 	for _, a := range p.Apps {
 		if a.Override.Life.Init && a.Override.Type != "" && a.Override.Type != "oneshot" {
 			return errors.New("--init runs the app to its end, and excludes --type=" + a.Override.Type)

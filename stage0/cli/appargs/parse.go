@@ -224,7 +224,7 @@ func (p *Pod) check(v Verb) error {
 		}
 		names[a.Name] = a.Image
 	}
-	if err := p.checkLife(); err != nil {
+	if err := p.checkLife(v.words() > 0); err != nil {
 		return err
 	}
 	return p.checkVolumes(v.words() > 0)

@@ -1,6 +1,8 @@
 package appargs
 
 import (
+	"time"
+
 	"github.com/raket/raket/pkg/appcredential"
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/podmanifest"
@@ -45,6 +47,10 @@ type Pod struct {
 	Capabilities []string `json:",omitempty"`
 	// Words are what stands before the image: the UUID of the pod and, of Update, the app.
 	Words []string `json:",omitempty"`
+	// Settle is, of Update, how long the app has to run before it is taken as good, where
+	// nothing else shows that; nil where nothing was said. Wait bounds that it shows it.
+	Settle *time.Duration `json:",omitempty"`
+	Wait   time.Duration  `json:",omitempty"`
 	// Limits bound all apps together; those of one app are in its Override.
 	Limits appspec.Limits
 	// Metadata asks for the metadata service, or for none; nil leaves that to the

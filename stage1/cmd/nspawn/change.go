@@ -39,11 +39,11 @@ func changeApp(verb string, args []string) error {
 	if err := c.load(uuid); err != nil {
 		return err
 	}
-	if verb == removeVerb {
-		return c.remove()
-	}
 	if err := c.units(); err != nil {
 		return err
+	}
+	if verb == removeVerb {
+		return c.remove()
 	}
 	if verb == addVerb && !c.plan.Restore {
 		if err := c.bring(); err != nil {
@@ -63,6 +63,7 @@ type change struct {
 	// bundle is the directory of the app's bundle below AppsDir.
 	bundle string
 	all    []*appspec.Spec // of all apps of the pod, and the new one
+	whole  unitgen.Pod     // as the pod's description has it
 	files  []*os.File      // for the child, from descriptor 3 on
 }
 
@@ -82,8 +83,12 @@ func (c *change) parse(args []string) (uuid string, err error) {
 			c.plan.Restart = true
 		case name == "--force" && c.plan.Verb == stopVerb:
 			c.plan.Force = true
-		case name == "--settle" && c.plan.Verb != stopVerb:
+		case name == "--settle" && c.plan.Replace:
 			if c.plan.Settle, err = time.ParseDuration(value); err != nil {
+				return "", err
+			}
+		case name == "--wait" && c.plan.Replace:
+			if c.plan.Wait, err = time.ParseDuration(value); err != nil {
 				return "", err
 			}
 		default:
@@ -108,13 +113,16 @@ func (c *change) load(uuid string) error {
 	if err != nil {
 		return err
 	}
-	if p.sandbox.Users != nil {
-		return errors.New("the pod has user IDs of its own (--private-users): its apps are those it was started with")
-	}
 	if p.sandbox.Interactive {
 		return errors.New("the pod is interactive: its app is the one it was started with")
 	}
 	p.log.HostUnit = place.Unit
+	if p.sandbox.Users != nil {
+		c.plan.Owner = p.sandbox.Users.First()
+	}
+	if err := p.openUsers(); err != nil {
+		return err
+	}
 	if p.leader, err = leader(); err != nil {
 		return err
 	}
@@ -141,9 +149,14 @@ func (c *change) load(uuid string) error {
 			return fmt.Errorf("the pod has no app %s", c.plan.App)
 		}
 	}
+	p.quiet = true
+	if err := p.countGroups(); err != nil {
+		return err
+	}
+	c.whole = p.forUnits()
 	if c.plan.Verb == removeVerb {
 		c.pod = p
-		return c.checkAlone(p.forUnits())
+		return nil
 	}
 	if c.plan.Replace {
 		old, ok := box.Find(c.plan.App)
@@ -155,30 +168,14 @@ func (c *change) load(uuid string) error {
 		}
 	}
 	sockets := box.Sockets
-	if pending {
+	if pending && (c.plan.Replace || box.Change.Op == stageabi.ChangeAdd) {
 		sockets = box.Change.Sockets
-		if c.plan.Restore {
-			sockets = box.Sockets
-		}
 	}
 	if c.pod, err = p.only(c.app, c.bundle, sockets); err != nil {
 		return err
 	}
 	c.all = append(c.all, c.pod.specs...)
-	// Beside the others, in place of the one of its name.
-	in := p.forUnits()
-	in.Apps = append(slices.DeleteFunc(in.Apps, func(a unitgen.App) bool { return a.Name == c.plan.App }), c.pod.forUnits().Apps...)
-	return c.checkAlone(in)
-}
-
-// checkAlone refuses an app that others have to do with: their units would have to change
-// as well.
-func (c *change) checkAlone(in unitgen.Pod) error {
-	tied, err := unitgen.Tied(in, c.plan.App)
-	if err == nil && tied {
-		err = fmt.Errorf("app %s waits for others or is waited for, starts by a timer, or has its health checked: it is changed by starting the pod anew", c.plan.App)
-	}
-	return err
+	return nil
 }
 
 // only is the pod with one app alone.
@@ -197,44 +194,86 @@ func (p *pod) only(a stageabi.App, bundle string, sockets []stageabi.Socket) (*p
 	return &one, nil
 }
 
-// units makes the app's units.
+// units makes the app's units, and those of others that change with it.
 func (c *change) units() error {
+	if c.plan.Verb == removeVerb {
+		var err error
+		c.plan.Units, _, err = generate(c.whole, c.plan.App)
+		return err
+	}
 	c.pod.quiet = c.plan.Verb != addVerb || c.plan.Restore
-	if err := c.pod.limit(); err != nil {
+	in, err := c.around(c.pod)
+	if err != nil {
 		return err
 	}
-	var err error
-	if c.plan.Units, c.plan.Starts, err = c.pod.appUnits(c.pod.sandbox.ExitPolicy); err != nil {
+	if c.plan.Units, c.plan.Starts, err = generate(in, c.plan.App); err != nil {
 		return err
 	}
-	if c.pod.sandbox.ExitPolicy == stageabi.ExitAnyFailed {
-		if c.plan.Calm, _, err = c.pod.appUnits(stageabi.ExitAllEnded); err != nil {
-			return err
-		}
+	if c.plan.Dependents, err = unitgen.Dependents(in, c.plan.App); err != nil {
+		return err
+	}
+	if c.plan.Calm, err = c.calm(in, c.plan.Dependents); err != nil {
+		return err
+	}
+	app := in.Apps[slices.IndexFunc(in.Apps, func(a unitgen.App) bool { return a.Name == c.plan.App })]
+	if c.plan.Proof, err = unitgen.ProofOf(in, app); err != nil {
+		return err
 	}
 	c.plan.Given = unitgen.GivenSockets(c.pod.forUnits())
-	if c.plan.Hold, err = unitgen.Hold(c.pod.sandbox.ExitPolicy); err != nil {
+	if c.plan.Hold, err = unitgen.Hold(c.pod.sandbox.ExitPolicy); err != nil || c.old == nil {
 		return err
 	}
-	if c.old == nil {
-		return nil
-	}
-	if err := c.old.limit(); err != nil {
+	old, err := c.around(c.old)
+	if err != nil {
 		return err
 	}
-	if c.plan.Old, c.plan.OldStarts, err = c.old.appUnits(c.old.sandbox.ExitPolicy); err != nil || c.plan.Calm == nil {
+	if c.plan.Old, c.plan.OldStarts, err = generate(old, c.plan.App); err != nil {
 		return err
 	}
-	c.plan.OldCalm, _, err = c.old.appUnits(stageabi.ExitAllEnded)
+	c.plan.OldCalm, err = c.calm(old, c.plan.Dependents)
 	return err
 }
 
-func (p *pod) appUnits(policy stageabi.ExitPolicy) (map[string][]byte, []string, error) {
-	in := p.forUnits()
-	in.ExitPolicy = policy
-	units := map[string][]byte{}
-	start, err := unitgen.GenerateApps(in, units)
-	return units, start, err
+// around is all of the pod, with the only app of one in the place of the one of its name, or
+// after the others.
+func (c *change) around(one *pod) (unitgen.Pod, error) {
+	if err := one.limit(); err != nil {
+		return unitgen.Pod{}, err
+	}
+	in, app := c.whole, one.forUnits().Apps[0]
+	one.quiet = true
+	in.Apps = slices.Clone(in.Apps)
+	if i := slices.IndexFunc(in.Apps, func(a unitgen.App) bool { return a.Name == app.Name }); i >= 0 {
+		in.Apps[i] = app
+	} else {
+		in.Apps = append(in.Apps, app)
+	}
+	in.Sockets = append(slices.DeleteFunc(slices.Clone(in.Sockets), func(s stageabi.Socket) bool { return s.App == app.Name }), one.sandbox.Sockets...)
+	return in, nil
+}
+
+// calm makes the units as they are while the app is stopped or replaced: its failure ends
+// nothing, nor does that of apps that are stopped with it. Those that require one that is
+// replaced do without it meanwhile.
+func (c *change) calm(in unitgen.Pod, dependents []string) (map[string][]byte, error) {
+	in.Calm = append([]string{c.plan.App}, dependents...)
+	if c.plan.Replace || c.plan.Restore {
+		in.Loose = c.plan.App
+	}
+	units, _, err := generate(in, c.plan.App)
+	return units, err
+}
+
+// generate makes the units of all apps, and says which of them start one.
+func generate(in unitgen.Pod, app string) (units map[string][]byte, starts []string, err error) {
+	units = map[string][]byte{}
+	all, err := unitgen.GenerateApps(in, units)
+	for _, name := range all {
+		if unitgen.Besides(app, name) {
+			starts = append(starts, name)
+		}
+	}
+	return units, starts, err
 }
 
 // bring makes what the app needs in the pod beside its units.

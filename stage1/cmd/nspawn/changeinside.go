@@ -2,13 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -43,7 +43,7 @@ func changeInside(ctx context.Context, stdin io.Reader) (err error) {
 		return err
 	}
 	syscall.Umask(0o022)
-	if c.systemd, err = sd.ConnectPrivate(ctx); err != nil {
+	if c.systemd, err = c.connect(ctx); err != nil {
 		return err
 	}
 	defer c.systemd.Close()
@@ -146,8 +146,8 @@ func removeFile(path string) error {
 	return nil
 }
 
-// sync has the app's unit files be these, and systemd know them. A systemd that has seen no
-// unit of a name finds it without reading all others again.
+// sync has the app's unit files be these, and what others have to do with it, and systemd know
+// them. A systemd that has seen no unit of a name finds it without reading all others again.
 func (c *changer) sync(ctx context.Context, units map[string][]byte) error {
 	had, err := unitsOf(c.App)
 	if err != nil {
@@ -162,10 +162,15 @@ func (c *changer) sync(ctx context.Context, units map[string][]byte) error {
 			}
 		}
 	}
+	var concerned []string
 	for name, text := range units {
 		path := filepath.Join(nspawn.UnitsPath, name)
 		have, err := os.ReadFile(path)
-		if err == nil && bytes.Equal(have, text) {
+		same := err == nil && bytes.Equal(have, text)
+		if !same || unitgen.Besides(c.App, name) {
+			concerned = append(concerned, name)
+		}
+		if same {
 			continue
 		}
 		reload = reload || err == nil
@@ -178,7 +183,8 @@ func (c *changer) sync(ctx context.Context, units map[string][]byte) error {
 			return err
 		}
 	}
-	return c.loaded(ctx, slices.Sorted(maps.Keys(units)), reload)
+	slices.Sort(concerned)
+	return c.loaded(ctx, concerned, reload)
 }
 
 // loaded sees to it that systemd has the units as their files are.
@@ -202,7 +208,7 @@ func (c *changer) loaded(ctx context.Context, units []string, reloaded bool) err
 	return nil
 }
 
-// unitsOf are the names of an app's unit files: its service's, and those of its sockets.
+// unitsOf are the names of an app's unit files.
 func unitsOf(app string) ([]string, error) {
 	entries, err := os.ReadDir(nspawn.UnitsPath)
 	if err != nil {
@@ -210,28 +216,16 @@ func unitsOf(app string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		rest, ok := strings.CutPrefix(e.Name(), app+".")
-		number, suffix, socket := strings.Cut(rest, ".")
-		switch {
-		case !ok:
-		case rest == "service", e.Name() == unitgen.MuxUnit(app), socket && number != "" && strings.Trim(number, "0123456789") == "" && (suffix == "socket" || suffix == "service"):
+		if unitgen.Besides(app, e.Name()) {
 			names = append(names, e.Name())
 		}
 	}
 	return names, nil
 }
 
-// calm is the app's units as they do not end the pod.
-func (c *changer) calm() map[string][]byte {
-	if c.Calm != nil {
-		return c.Calm
-	}
-	return c.Units
-}
-
 // stop stops the app. That it stops badly is no failure that ends the pod.
 func (c *changer) stop(ctx context.Context) error {
-	if err := c.sync(ctx, c.calm()); err != nil {
+	if err := c.sync(ctx, c.Calm); err != nil {
 		return err
 	}
 	return c.stopUnits(ctx)
@@ -242,8 +236,8 @@ func (c *changer) stopUnits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The sockets first: none is to start the app again.
-	slices.SortFunc(names, func(a, b string) int { return strings.Compare(filepath.Ext(b), filepath.Ext(a)) })
+	// Timer and sockets first: none is to start the app again.
+	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(filepath.Ext(b), filepath.Ext(a)) })
 	for _, name := range names {
 		if slices.Contains(c.Given, name) {
 			continue
@@ -255,7 +249,7 @@ func (c *changer) stopUnits(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return c.forgetUp()
 }
 
 // remove takes out what there is of the app, which somebody has stopped.
@@ -263,12 +257,27 @@ func (c *changer) remove(ctx context.Context) error {
 	if err := c.clear(ctx); err != nil {
 		return err
 	}
-	for _, name := range []string{c.App, ".old-" + c.App} {
-		if err := removeFile(filepath.Join(statusPath, name)); err != nil {
+	for _, record := range c.records() {
+		if err := errors.Join(removeFile(record), removeFile(aside(record))); err != nil {
 			return err
 		}
 	}
-	return nil
+	return c.sync(ctx, c.Units) // of others, which had to do with it
+}
+
+// records are the files in which it is recorded how the app ended, and how its health is.
+func (c *changer) records() []string {
+	return []string{filepath.Join(statusPath, c.App), filepath.Join(statusPath, ".health-"+c.App)}
+}
+
+// aside is where a record is while its app is replaced.
+func aside(record string) string {
+	return filepath.Join(filepath.Dir(record), ".old-"+strings.TrimPrefix(filepath.Base(record), "."))
+}
+
+// forgetUp forgets whether an app has been up, which others may wait for.
+func (c *changer) forgetUp() error {
+	return errors.Join(removeFile("/run/raket/"+c.App+".up"), removeFile("/run/raket/"+c.App+".lost"))
 }
 
 func (c *changer) clear(ctx context.Context) error {
@@ -289,14 +298,14 @@ func (c *changer) clear(ctx context.Context) error {
 		if err := unmountAll(path); err != nil {
 			return err
 		}
+		if c.covered(path) {
+			return removeFile(unitgen.FilterPath(c.App))
+		}
 		if err := removeFile(path); err != nil {
 			return err
 		}
 	}
-	if err := removeFile(c.dir()); err != nil {
-		return err
-	}
-	return removeFile(unitgen.FilterPath(c.App))
+	return errors.Join(removeFile(c.dir()), removeFile(unitgen.FilterPath(c.App)))
 }
 
 // keepPod keeps a pod that ends with its apps, until this process ends or lets it go.

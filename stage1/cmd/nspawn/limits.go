@@ -120,27 +120,11 @@ func (p *pod) checkControllers() error {
 // needs, one for the pod and in it one for each app. Nothing is in the pod's own
 // group; it bounds those below it.
 func (p *pod) makeGroups() error {
-	whole, err := appspec.LegacyFiles(p.limits.pod)
+	whole, apps, err := p.groupFiles()
 	if err != nil {
-		return fmt.Errorf("limit the pod: %w", err)
+		return err
 	}
-	apps := make([][]appspec.GroupFile, len(p.specs))
-	p.limits.apps = make([][]string, len(p.specs))
-	var all []string
-	for i, a := range p.sandbox.Apps {
-		r, lost, err := appspec.LegacyResources(p.specs[i])
-		if err == nil {
-			apps[i], err = appspec.LegacyFiles(r)
-		}
-		if err != nil {
-			return fmt.Errorf("limit app %s: %w", a.Name, err)
-		}
-		if len(lost) > 0 && !p.quiet {
-			fmt.Fprintf(os.Stderr, "raket: app %s: without effect on this host's control groups (cgroup v1): %s\n", a.Name, strings.Join(lost, ", "))
-		}
-		p.limits.apps[i] = controllers(whole, apps[i])
-		all = append(all, p.limits.apps[i]...)
-	}
+	all := slices.Concat(p.limits.apps...)
 	slices.Sort(all)
 	if all = slices.Compact(all); len(all) == 0 {
 		return nil
@@ -169,6 +153,39 @@ func (p *pod) makeGroups() error {
 		}
 	}
 	return nil
+}
+
+// groupFiles are what is written to the groups of the pod and of its apps; it notes the
+// controllers of each app.
+func (p *pod) groupFiles() (whole []appspec.GroupFile, apps [][]appspec.GroupFile, err error) {
+	if whole, err = appspec.LegacyFiles(p.limits.pod); err != nil {
+		return nil, nil, fmt.Errorf("limit the pod: %w", err)
+	}
+	apps = make([][]appspec.GroupFile, len(p.specs))
+	p.limits.apps = make([][]string, len(p.specs))
+	for i, a := range p.sandbox.Apps {
+		r, lost, err := appspec.LegacyResources(p.specs[i])
+		if err == nil {
+			apps[i], err = appspec.LegacyFiles(r)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("limit app %s: %w", a.Name, err)
+		}
+		if len(lost) > 0 && !p.quiet {
+			fmt.Fprintf(os.Stderr, "raket: app %s: without effect on this host's control groups (cgroup v1): %s\n", a.Name, strings.Join(lost, ", "))
+		}
+		p.limits.apps[i] = controllers(whole, apps[i])
+	}
+	return whole, apps, nil
+}
+
+// countGroups finds out which groups the apps of a running pod are in, and makes none.
+func (p *pod) countGroups() (err error) {
+	if p.limits.pod, err = appspec.ParseResources(p.sandbox.Resources); err != nil || cgroup.Unified() {
+		return err
+	}
+	_, _, err = p.groupFiles()
+	return err
 }
 
 // group is the pod's group.

@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"github.com/raket/raket/stage1/unitgen"
+)
 
 // The entrypoints that change the apps of a running pod, app/add and its like, are
 // programs named "app-" and one of these.
@@ -26,13 +30,19 @@ type plan struct {
 	Start   bool
 	Restart bool
 	Force   bool
-	// Settle is how long an app that has started has to run without failing.
-	Settle time.Duration
+	// Proof is what shows that an app that replaces another is good; Settle is how long one
+	// that has none has to run without failing, and Wait the longest to wait for it, 0 for as
+	// long as the app's own limits allow.
+	Proof        unitgen.Proof
+	Settle, Wait time.Duration
 
-	// Units are the app's unit files by name; Calm are the same without what ends the pod
-	// when the app fails, nil where they do not differ. Starts are those that start it.
+	// Units are the unit files of all apps by name, which differ only in what they have to do
+	// with this one; Calm are the same without what ends the pod when the app fails,
+	// and Starts those that start it.
 	Units, Calm map[string][]byte
 	Starts      []string
+	// Dependents are the apps that stop with this one.
+	Dependents []string
 	// Old, OldCalm and OldStarts are the same of an app that is replaced.
 	Old, OldCalm map[string][]byte
 	OldStarts    []string
@@ -46,6 +56,9 @@ type plan struct {
 	Files map[string][]byte
 	// Unfiltered: the app has no system call filter.
 	Unfiltered bool
+
+	// Owner is the pod's root as the host numbers it, where the pod has users of its own.
+	Owner int
 
 	// Root is the descriptor of the app's root, a detached mount; 0 for none. Groups are
 	// those of control groups of the pod's, by controller.

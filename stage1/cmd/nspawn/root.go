@@ -122,11 +122,11 @@ func (p *pod) forUnits() unitgen.Pod {
 	in := unitgen.Pod{OwnUsers: p.sandbox.Users != nil, ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths, Sockets: p.sandbox.Sockets, Resources: p.limits.pod, Metadata: p.metadata()}
 	for i, a := range p.sandbox.Apps {
 		app := unitgen.App{Name: a.Name, Image: a.Image, Spec: p.specs[i], Interactive: p.stdin, Credentials: len(a.Credentials) > 0}
-		if len(p.limits.groups) > 0 {
+		if p.limits.apps != nil {
 			app.Groups = p.limits.apps[i]
 		}
 		in.Apps = append(in.Apps, app)
-		if why := unitgen.HealthGap(app); why != "" {
+		if why := unitgen.HealthGap(app); why != "" && !p.quiet {
 			fmt.Fprintf(os.Stderr, "raket: app %s: its health is not checked: %s\n", a.Name, why)
 		}
 	}

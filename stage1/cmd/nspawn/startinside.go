@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,13 +32,49 @@ func (c *changer) start(ctx context.Context) error {
 		return err
 	}
 	defer letGo()
+	with, err := c.running(ctx, c.Dependents)
+	if err != nil {
+		return err
+	}
 	if err := c.stop(ctx); err != nil {
 		return err
 	}
 	if err := c.sync(ctx, c.Units); err != nil {
 		return err
 	}
-	return c.startUnits(ctx, c.Starts)
+	if err := c.startUnits(ctx, c.Starts); err != nil {
+		return err
+	}
+	return c.startOthers(ctx, with)
+}
+
+// running are those of the apps that run.
+func (c *changer) running(ctx context.Context, apps []string) ([]string, error) {
+	var run []string
+	for _, name := range apps {
+		s, err := c.systemd.Service(ctx, name+".service")
+		if err != nil {
+			return nil, err
+		}
+		if runs(s) {
+			run = append(run, name)
+		}
+	}
+	return run, nil
+}
+
+func runs(s sd.Service) bool {
+	return s.Active == "active" || s.Active == "activating" || s.Active == "reloading" || s.Sub == "auto-restart"
+}
+
+// startOthers starts apps that were stopped with this one again.
+func (c *changer) startOthers(ctx context.Context, apps []string) error {
+	for _, name := range apps {
+		if err := c.systemd.Start(ctx, name+".service"); err != nil {
+			return fmt.Errorf("app %s, which needs app %s, does not start again: %w", name, c.App, err)
+		}
+	}
+	return nil
 }
 
 // startUnits starts units of the app.
@@ -92,18 +129,20 @@ func (c *changer) executed(ctx context.Context, before sd.Service, job error) er
 		case job == nil && !c.Replace && ranBriefly(s):
 			return nil
 		case s.Active == "failed", s.Sub == "auto-restart", s.Restarts > 0 && s.Started.After(before.Started):
-			return fmt.Errorf("app %s does not start: it %s", c.App, fate(s))
+			return c.failed(s)
 		case s.Active == "inactive" && job != nil:
 			return fmt.Errorf("app %s: %w", c.App, job)
 		case s.Active == "inactive", s.Active == "active" && s.MainPID == 0:
 			return nil // it has done its work
 		case s.Active == "active" && c.isApp(s.MainPID, helper):
-			now := time.Now()
-			if settled.IsZero() {
-				settled = now.Add(c.Settle)
-			}
-			if !now.Before(settled) {
+			if !c.Replace {
 				return nil
+			}
+			if settled.IsZero() {
+				settled = time.Now().Add(c.Settle)
+			}
+			if good, err := c.proven(settled); good || err != nil {
+				return err
 			}
 		}
 		select {
@@ -112,6 +151,61 @@ func (c *changer) executed(ctx context.Context, before sd.Service, job error) er
 			return ctx.Err()
 		}
 	}
+}
+
+// proven reports whether an app that has been executed has shown that it is good. One that cannot
+// show it has to run until settled.
+func (c *changer) proven(settled time.Time) (bool, error) {
+	switch c.Proof {
+	case unitgen.ProofStart:
+		return true, nil // by the job that started it
+	case unitgen.ProofNone:
+		return !time.Now().Before(settled), nil
+	}
+	h, err := c.health()
+	if err == nil && h.Status == "unhealthy" {
+		return false, fmt.Errorf("app %s is unhealthy: %s", c.App, verdict(h))
+	}
+	return h.Status == "healthy", err
+}
+
+// health is what the checks of the app's health have found.
+func (c *changer) health() (stageabi.AppHealth, error) {
+	text, err := os.ReadFile(filepath.Join(statusPath, ".health-"+c.App))
+	if errors.Is(err, fs.ErrNotExist) {
+		return stageabi.AppHealth{}, nil
+	}
+	if err != nil {
+		return stageabi.AppHealth{}, err
+	}
+	return stageabi.ParseAppHealth(string(text))
+}
+
+// verdict says how the last check of an app's health ended.
+func verdict(h stageabi.AppHealth) string {
+	if h.Code < 0 {
+		return "the check took too long"
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(h.Output), "\n")
+	text := "the check exited with status " + strconv.Itoa(h.Code)
+	if line != "" {
+		const most = 200
+		text += fmt.Sprintf(": %q", line[:min(len(line), most)])
+	}
+	return text
+}
+
+// late says that an app was not good in the time that it had.
+func (c *changer) late() error {
+	switch h, err := c.health(); {
+	case c.Proof == unitgen.ProofHealth && err == nil && !h.Checked.IsZero():
+		return fmt.Errorf("app %s is not healthy after %s: %s", c.App, c.Wait, verdict(h))
+	case c.Proof == unitgen.ProofHealth:
+		return fmt.Errorf("app %s is not healthy after %s: it has not been checked", c.App, c.Wait)
+	case c.Proof == unitgen.ProofStart:
+		return fmt.Errorf("app %s is not ready after %s", c.App, c.Wait)
+	}
+	return fmt.Errorf("app %s has not started after %s", c.App, c.Wait)
 }
 
 // ranBriefly reports whether the app's program was executed, and has failed by itself since: no
@@ -129,6 +223,16 @@ func (c *changer) isApp(pid int, helper unix.Stat_t) bool {
 	var st unix.Stat_t
 	err := unix.Stat("/proc/"+strconv.Itoa(pid)+"/exe", &st)
 	return err == nil && (st.Dev != helper.Dev || st.Ino != helper.Ino)
+}
+
+// failed says why an app has not started. What was killed for its health has not failed by itself.
+func (c *changer) failed(s sd.Service) error {
+	const killed = 2
+	h, err := c.health()
+	if c.Replace && c.Proof == unitgen.ProofHealth && s.Code == killed && err == nil && h.Code != 0 {
+		return fmt.Errorf("app %s is unhealthy: %s", c.App, verdict(h))
+	}
+	return fmt.Errorf("app %s does not start: it %s", c.App, fate(s))
 }
 
 // fate says how the app's last run ended.
@@ -170,9 +274,16 @@ func (c *changer) replace(ctx context.Context) (err error) {
 	if err := c.copyMountAt(c.root(), c.previous()); err != nil {
 		return err
 	}
+	with, err := c.running(ctx, c.Dependents)
+	if err != nil {
+		return errors.Join(err, c.dropPrevious())
+	}
 	wasRunning, err := c.swap(ctx)
 	if err == nil {
-		err = c.startUnits(ctx, c.Starts)
+		err = c.startInTime(ctx)
+	}
+	if err == nil {
+		err = c.startOthers(ctx, with)
 	}
 	if err == nil {
 		err = c.sync(ctx, c.Units) // from now on its end may end the pod
@@ -181,7 +292,7 @@ func (c *changer) replace(ctx context.Context) (err error) {
 		// It may have failed before that.
 		var s sd.Service
 		if s, err = c.service(ctx); err == nil && s.Active == "failed" {
-			err = fmt.Errorf("app %s does not start: it %s", c.App, fate(s))
+			err = c.failed(s)
 		}
 	}
 	if err != nil {
@@ -189,12 +300,29 @@ func (c *changer) replace(ctx context.Context) (err error) {
 			err = fmt.Errorf("app %s: interrupted", c.App)
 		}
 		back := c.putBack(context.WithoutCancel(ctx), c.Old, c.OldStarts, wasRunning)
+		if back == nil {
+			back = c.startOthers(context.WithoutCancel(ctx), with)
+		}
 		if back != nil {
 			return errors.Join(err, fmt.Errorf("and the one before it: %w", back))
 		}
 		return fmt.Errorf("%w; the one before it is back", err)
 	}
 	return nil // who asked for it has the previous one removed when that is noted
+}
+
+// startInTime starts the app, and waits no longer for it than Wait.
+func (c *changer) startInTime(ctx context.Context) error {
+	if c.Wait == 0 {
+		return c.startUnits(ctx, c.Starts)
+	}
+	bounded, cancel := context.WithTimeout(ctx, c.Wait)
+	defer cancel()
+	err := c.startUnits(bounded, c.Starts)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		return c.late()
+	}
+	return err
 }
 
 // keepFilter keeps the system call filter of the app that is there.
@@ -216,12 +344,14 @@ func (c *changer) swap(ctx context.Context) (wasRunning bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	wasRunning = s.Active == "active" || s.Active == "activating" || s.Active == "reloading" || s.Sub == "auto-restart"
+	wasRunning = runs(s)
 	if err := c.stopCalmly(ctx); err != nil {
 		return wasRunning, err
 	}
-	if err := os.Rename(filepath.Join(statusPath, c.App), filepath.Join(statusPath, ".old-"+c.App)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return wasRunning, err
+	for _, record := range c.records() {
+		if err := os.Rename(record, aside(record)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return wasRunning, err
+		}
 	}
 	if err := unmountAll(c.root()); err != nil {
 		return wasRunning, err
@@ -232,21 +362,22 @@ func (c *changer) swap(ctx context.Context) (wasRunning bool, err error) {
 	if err := c.writeFiles(); err != nil {
 		return wasRunning, err
 	}
-	return wasRunning, c.sync(ctx, c.calm())
+	return wasRunning, c.sync(ctx, c.Calm)
 }
 
 // stopCalmly stops the app that is there, whatever its unit says of its failure.
 func (c *changer) stopCalmly(ctx context.Context) error {
-	if c.OldCalm != nil {
-		if err := c.sync(ctx, c.OldCalm); err != nil {
-			return err
-		}
+	if err := c.sync(ctx, c.OldCalm); err != nil {
+		return err
 	}
 	return c.stopUnits(ctx)
 }
 
 // putBack puts the app's previous root and units back.
 func (c *changer) putBack(ctx context.Context, units map[string][]byte, starts []string, start bool) error {
+	if err := c.sync(ctx, c.Calm); err != nil {
+		return err
+	}
 	if err := c.stopUnits(ctx); err != nil {
 		return err
 	}
@@ -260,17 +391,19 @@ func (c *changer) putBack(ctx context.Context, units map[string][]byte, starts [
 	if err := os.Rename(filter+".old", filter); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.Rename(filepath.Join(statusPath, ".old-"+c.App), filepath.Join(statusPath, c.App)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	for _, record := range c.records() {
+		if err := os.Rename(aside(record), record); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	if err := c.sync(ctx, units); err != nil {
 		return err
 	}
 	if start {
-		settle := c.Settle
-		c.Settle = 0
+		replace := c.Replace
+		c.Replace = false // nothing is to be proven
 		err := c.startUnits(ctx, starts)
-		c.Settle = settle
+		c.Replace = replace
 		if err != nil {
 			return err
 		}
@@ -298,7 +431,11 @@ func (c *changer) dropPrevious() error {
 	if err := unmountAll(c.previous()); err != nil {
 		return err
 	}
-	return errors.Join(removeFile(c.previous()), removeFile(unitgen.FilterPath(c.App)+".old"), removeFile(filepath.Join(statusPath, ".old-"+c.App)))
+	err := errors.Join(removeFile(c.previous()), removeFile(unitgen.FilterPath(c.App)+".old"))
+	for _, record := range c.records() {
+		err = errors.Join(err, removeFile(aside(record)))
+	}
+	return err
 }
 
 // copyMountAt mounts at target what is mounted at source.

@@ -1,0 +1,62 @@
+package prepare
+
+import (
+	"slices"
+
+	"github.com/raket/raket/pkg/approot"
+	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/pod"
+	"github.com/raket/raket/pkg/stageabi"
+)
+
+// lives are the apps of a pod, and how they depend on each other.
+func lives(p *pod.Pod, box stageabi.Sandbox) ([]appspec.Ordered, error) {
+	var apps []appspec.Ordered
+	for _, a := range box.Apps {
+		spec, err := approot.ReadSpec(p.Dir(), a.Name)
+		if err != nil {
+			return nil, err
+		}
+		life, err := appspec.LifeOf(spec)
+		if err != nil {
+			return nil, err
+		}
+		apps = append(apps, appspec.Ordered{Name: a.Name, Life: life})
+	}
+	return apps, nil
+}
+
+// checkOrder says what is wrong with how the app depends on those of the pod, and they on it.
+func (a *Addition) checkOrder(p *pod.Pod) error {
+	box, err := p.Sandbox()
+	if err != nil {
+		return err
+	}
+	apps, err := lives(p, box)
+	if err != nil {
+		return err
+	}
+	own := appspec.Ordered{Name: a.name}
+	if own.Life, err = appspec.LifeOf(a.spec); err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(apps, func(o appspec.Ordered) bool { return o.Name == a.name }); i >= 0 {
+		apps[i] = own
+	} else {
+		apps = append(apps, own)
+	}
+	// Those that need others may come after an init app.
+	onlyInit := !slices.ContainsFunc(apps, func(o appspec.Ordered) bool { return !o.Init })
+	return appspec.CheckOrder(apps, onlyInit)
+}
+
+// NeededBy is an app of the pod that does not start without another, "" for none.
+func NeededBy(p *pod.Pod, box stageabi.Sandbox, app string) (string, error) {
+	apps, err := lives(p, box)
+	for _, o := range apps {
+		if o.Name != app && (slices.Contains(o.Requires, app) || slices.Contains(o.BindsTo, app)) {
+			return o.Name, err
+		}
+	}
+	return "", err
+}
