@@ -93,7 +93,7 @@ func (f *finder) find(w Wish) error {
 	case Set:
 		value, ok := f.set[w.ID]
 		if !ok {
-			return fmt.Errorf("credential %s: its value was not kept", w.ID)
+			return fmt.Errorf("credential %s: its value was not kept: say it again by --set-credential", w.ID)
 		}
 		if _, have := f.found[w.ID]; !have {
 			f.found[w.ID] = value

@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/raket/raket/pkg/appcredential"
+	"github.com/raket/raket/pkg/approot"
 	"github.com/raket/raket/pkg/pod"
 	"github.com/raket/raket/pkg/podsocket"
 	"github.com/raket/raket/pkg/stageabi"
@@ -26,6 +28,8 @@ type Options struct {
 	// where nothing else shows that it is good. Wait bounds that it shows it; 0 leaves
 	// it to the app's own limits.
 	Settle, Wait time.Duration
+	// Credentials are the app's, found before its image is fetched.
+	Credentials []appcredential.Credential
 	// Warn is told what is left out.
 	Warn func(string)
 }
@@ -60,13 +64,27 @@ func (s *session) add(ctx context.Context, a *prepare.Addition, o Options) error
 		return err
 	}
 	c := s.box.Change
-	if err := s.call(ctx, stageabi.AppAdd, a.Name()); err != nil {
+	if err := s.bring(ctx, o, a.Name()); err != nil {
 		return err
 	}
 	s.box.Apps = append(s.box.Apps, c.App)
 	s.box.Sockets = append(s.box.Sockets, c.Sockets...)
 	s.box.Change = nil
 	return s.write()
+}
+
+// bring has the stage1 bring the app that is under way into the pod, with its credentials.
+func (s *session) bring(ctx context.Context, o Options, args ...string) (err error) {
+	c := s.box.Change
+	if len(c.App.Credentials) == 0 {
+		return s.call(ctx, stageabi.AppAdd, args...)
+	}
+	dir, err := approot.NewCredentials(map[string][]appcredential.Credential{filepath.Base(c.BundlePath(s.dir())): o.Credentials})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	return s.callWith(ctx, stageabi.AppAdd, dir, args...)
 }
 
 // fill makes the app's directory, and writes what is about to happen. No image is removed between
@@ -171,7 +189,7 @@ func (s *session) replace(ctx context.Context, a *prepare.Addition, o Options) e
 		return err
 	}
 	c := s.box.Change
-	if err := s.call(ctx, stageabi.AppAdd, "--replace", "--settle="+o.Settle.String(), "--wait="+o.Wait.String(), a.Name()); err != nil {
+	if err := s.bring(ctx, o, "--replace", "--settle="+o.Settle.String(), "--wait="+o.Wait.String(), a.Name()); err != nil {
 		return err
 	}
 	// From here on it is the pod's app.

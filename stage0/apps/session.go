@@ -73,8 +73,13 @@ func (s *session) write() error { return prepare.WriteSandbox(s.dir(), s.box) }
 
 // call has the stage1 do something.
 func (s *session) call(ctx context.Context, e stageabi.Entrypoint, args ...string) error {
+	return s.callWith(ctx, e, nil, args...)
+}
+
+// callWith hands it an app's credentials too.
+func (s *session) callWith(ctx context.Context, e stageabi.Entrypoint, credentials *os.File, args ...string) error {
 	options, app := args[:len(args)-1], args[len(args)-1]
-	out, err := launch.Change(ctx, s.pod, e, s.lock, append(append([]string{}, options...), string(s.pod.UUID), app)...)
+	out, err := launch.Change(ctx, s.pod, e, s.lock, credentials, append(append([]string{}, options...), string(s.pod.UUID), app)...)
 	if out != "" && err == nil {
 		s.warn(out)
 	}

@@ -90,10 +90,14 @@ func Remove(ctx context.Context, p *pod.Pod, app string) (err error) {
 	if who != "" {
 		return &hinted{fmt.Errorf("app %s needs app %s (--requires, --binds-to)", who, app), "remove " + who + " first, or replace " + app + " by raket app update"}
 	}
+	a, _ := s.box.Find(app)
+	s.box.Change = &stageabi.Change{Op: stageabi.ChangeStop, App: a, Handed: true}
+	if err := s.write(); err != nil {
+		return err
+	}
 	if err := s.stop(ctx, app, false); err != nil {
 		return err
 	}
-	a, _ := s.box.Find(app)
 	s.box.Change = &stageabi.Change{Op: stageabi.ChangeRemove, App: a, Handed: true}
 	s.box.Apps = slices.DeleteFunc(s.box.Apps, func(a stageabi.App) bool { return a.Name == app })
 	s.box.Sockets = slices.DeleteFunc(s.box.Sockets, func(k stageabi.Socket) bool { return k.App == app })

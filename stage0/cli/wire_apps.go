@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/raket/raket/pkg/appcredential"
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/cgroup"
 	"github.com/raket/raket/pkg/image"
@@ -43,10 +44,14 @@ func (r *realApps) Add(ctx context.Context, q addRequest) (string, error) {
 		*app = app.Over(base)
 		app.Name = q.Replace
 	}
+	credentials, err := appcredential.HostSources().Find(app.Credentials, app.CredentialValues)
+	if err != nil {
+		return "", err
+	}
 	loose := r.Insecure.loose()
 	loose.Paths, loose.Seccomp = box.Insecure.Paths, box.Insecure.Seccomp
 	o := apps.Options{
-		Settle: q.Settle, Wait: q.Pod.Wait,
+		Settle: q.Settle, Wait: q.Pod.Wait, Credentials: credentials,
 		Warn: func(line string) { fmt.Fprintln(r.Stderr, line) },
 		Request: prepare.Request{
 			Pods: prep.pods.store, Images: prep.images.store, Stage1: box.Stage1, Pod: q.Pod, Loose: loose, Now: time.Now(),

@@ -16,9 +16,10 @@ import (
 )
 
 // Change runs an entrypoint that changes the apps of a running pod, which holds lock until it has
-// ended, whatever becomes of this process. It returns what the entrypoint had
+// ended, whatever becomes of this process. credentials, of approot.NewCredentials, are the
+// app's; nil for none. It returns what the entrypoint had
 // to say. As ctx ends the entrypoint is asked to give up, and waited for.
-func Change(ctx context.Context, p *pod.Pod, e stageabi.Entrypoint, lock *flock.Lock, args ...string) (said string, err error) {
+func Change(ctx context.Context, p *pod.Pod, e stageabi.Entrypoint, lock *flock.Lock, credentials *os.File, args ...string) (said string, err error) {
 	s, err := p.Sandbox()
 	if err != nil {
 		return "", err
@@ -39,6 +40,10 @@ func Change(ctx context.Context, p *pod.Pod, e stageabi.Entrypoint, lock *flock.
 	file := os.NewFile(uintptr(held), lock.Path())
 	defer file.Close()
 	cmd.ExtraFiles = []*os.File{file}
+	if credentials != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, credentials)
+		cmd.Env = append(cmd.Env, stageabi.EnvCredentialsFD+"="+strconv.Itoa(fd+1))
+	}
 	// A signal from the terminal comes by way of this process, once.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var complaint strings.Builder

@@ -86,8 +86,6 @@ func (a *Addition) Fill(ctx context.Context, p *pod.Pod, bundle string, m *podma
 	switch l := a.spec.Linux; {
 	case len(sysctls) > 0:
 		return stageabi.App{}, errors.New("it has kernel parameters, which are set when a pod starts")
-	case len(a.credentials) > 0:
-		return stageabi.App{}, errors.New("it has credentials, which are handed over when a pod starts")
 	case l != nil && len(l.Devices) > 0:
 		return stageabi.App{}, errors.New("it has devices, which are given when a pod starts")
 	}

@@ -155,6 +155,12 @@ func (c command) wrap(argv []string) []string {
 	return append(append([]string{}, c.prefix...), argv...)
 }
 
+// SystemdRoot reports whether directives of an app need systemd to make its root.
+func SystemdRoot(a App) bool {
+	props, err := appspec.Properties(a.Spec)
+	return err == nil && needsSystemdRoot(propertySet(props))
+}
+
 // needsSystemdRoot reports whether one of the directives set is about the app's
 // file system, or would stop exec from setting it up.
 func needsSystemdRoot(set map[string]bool) bool {

@@ -23,6 +23,7 @@ func TestCommandsOnTheUnifiedHierarchy(t *testing.T) {
 		"another user":               "--user=app --group=logs",
 		"a root that systemd enters": "--property=PrivateTmp=yes",
 	})
+	t.Run("apps that come and go", p.mutableOnUnified)
 	uuid, unit := p.start(t, nil, app{script: "exec sleep 100000"})
 	t.Run("a terminal", func(t *testing.T) {
 		r := p.Run(t, "timeout 20 script -qec "+quote("stty rows 33 cols 77; "+p.cmd()+" exec -it "+uuid+" sh -c 'stty size; exit 6'; echo =$?")+" /dev/null </dev/null")

@@ -112,7 +112,7 @@ func TestAnAppThatOthersNeedIsUpdatedByItsHealth(t *testing.T) {
 func TestAppsThatDependOnOthersAreAdded(t *testing.T) {
 	p := newPods(t)
 	dir, flags := p.meeting(t)
-	uuid, _ := p.start(t, append(flags, "--log=file"), app{name: "keep", flags: []string{"--type=notify"}, args: []string{"/usr/bin/notify", "READY=1", "--", "sleep", "5104"}})
+	uuid, _ := p.start(t, append(flags, "--log=file"), app{name: "keep", script: "exec notify READY=1 -- sh -c 'exec sleep 5104'", flags: []string{"--type=notify"}})
 	add := func(a app) {
 		t.Helper()
 		a.flags = append(a.flags, "--mount=volume=meet,target=/v")
@@ -124,16 +124,16 @@ func TestAppsThatDependOnOthersAreAdded(t *testing.T) {
 	add(app{name: "web", script: "exec sleep 5105", flags: []string{"--requires=keep", "--health-cmd=true", "--health-interval=200ms", "--memory=100M"}})
 	p.WaitFor(t, limit, p.cmd()+" status "+uuid+" | grep -qx health-web=healthy")
 	add(app{name: "bound", script: "exec sleep 5106", flags: []string{"--binds-to=web", "--restart=always"}})
-	add(app{name: "tick", script: "echo tick >>/v/tick", flags: []string{"--on-active=50ms", "--on-unit-active=50ms"}})
+	add(app{name: "tick", script: "echo tick >>/v/tick", flags: []string{"--on-active=50ms", "--on-unit-active=200ms", "--property=StartLimitIntervalSec=0"}})
 	p.WaitFor(t, limit, "[ $(grep -c tick "+dir+"/tick) -gt 2 ]")
-	keep := p.onlyPID(t, "sleep 5104")
+	web := p.onlyPID(t, "sleep 5105")
 
 	t.Run("an app is notified of, not waited for", func(t *testing.T) {
-		p.must(t, "app", "update", "--quiet", "--settle=20h", uuid, "keep", busybox, "--exec=/usr/bin/notify", "--", "READY=1", "--", "sleep", "5104")
-		if now := p.onlyPID(t, "sleep 5104"); now == keep {
-			t.Error("it was not replaced")
+		p.must(t, update(uuid, "keep", "exec notify READY=1 -- sh -c 'exec sleep 5108'", "--settle=20h")...)
+		p.onlyPID(t, "sleep 5108")
+		if now := p.onlyPID(t, "sleep 5105"); now != web {
+			t.Error("the app that needs it was started anew")
 		}
-		p.onlyPID(t, "sleep 5105") // needs it, and ran on
 		r := p.raket(t, "app", "update", "--quiet", "--wait=300ms", uuid, "keep", busybox, "--exec=/bin/sleep", "--", "5107")
 		if r.Code != 254 || !strings.Contains(r.Stderr, "app keep is not ready after 300ms; the one before it is back") {
 			t.Errorf("got %+v", r)

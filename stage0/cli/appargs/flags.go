@@ -131,7 +131,7 @@ func (v Verb) takes(f flag) bool {
 // ofStart are flags of apps for which something is made when the pod starts, and then
 // alone.
 func ofStart() []string {
-	return []string{"load-credential", "set-credential", "import-credential", "device", "sysctl", "security-opt"}
+	return []string{"device", "sysctl", "security-opt"}
 }
 
 // ofUpdate are the flags of updateFlags.

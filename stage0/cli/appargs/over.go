@@ -23,6 +23,12 @@ func (a App) Over(base App) App {
 	if o.Exec != nil && o.Args == nil {
 		b.Args = nil // they were for another program
 	}
+	switch {
+	case o.Health.Off:
+		b.Health = appspec.HealthOverride{}
+	case o.Health.Cmd != "":
+		b.Health.Off = false
+	}
 	merged := b
 	overlay(reflect.ValueOf(&merged).Elem(), reflect.ValueOf(o))
 	merged.Env = append(slices.Clone(b.Env), o.Env...)

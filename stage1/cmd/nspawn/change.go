@@ -282,6 +282,13 @@ func (c *change) bring() error {
 	if err := p.checkCapabilities(); err != nil {
 		return err
 	}
+	if err := approot.KeepCredentials(); err != nil {
+		return err
+	}
+	// Only what raket makes itself has them: the pod's systemd would look for them in the pod's own root.
+	if app := p.forUnits().Apps[0]; app.Credentials && unitgen.SystemdRoot(app) {
+		return fmt.Errorf("app %s has credentials, and properties for which systemd makes its root: an app that is added to a running pod cannot have both", app.Name)
+	}
 	var err error
 	if c.plan.Files, err = p.filters(); err != nil {
 		return err
@@ -363,6 +370,10 @@ func (c *change) assembleHere() (*os.File, error) {
 	}
 	a := c.app
 	a.Name = c.bundle
+	owner := func(string) (uid, gid int) { return p.owner(c.app.Name) }
+	if err := approot.AttachCredentials(p.dir, owner); err != nil {
+		return nil, err
+	}
 	const target = "app"
 	if err := p.mountApp(approot.ForApp(p.dir, p.sandbox, a, p.specs[0]), target, common); err != nil {
 		return nil, err

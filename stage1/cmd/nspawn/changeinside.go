@@ -127,12 +127,15 @@ func (c *changer) writeFiles() error {
 	return nil
 }
 
+// halfMade begins the name of a file that is to be another.
+const halfMade = ".new-"
+
 // replaceFile replaces a file in one step, unless it has the content already.
 func replaceFile(path string, content []byte) error {
 	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, content) {
 		return nil
 	}
-	tmp := filepath.Join(filepath.Dir(path), ".new-"+filepath.Base(path))
+	tmp := filepath.Join(filepath.Dir(path), halfMade+filepath.Base(path))
 	if err := os.WriteFile(tmp, content, 0o644); err != nil {
 		return err
 	}
@@ -154,6 +157,14 @@ func (c *changer) sync(ctx context.Context, units map[string][]byte) error {
 		return err
 	}
 	reload := false
+	// Of a change that was killed.
+	half, err := filepath.Glob(filepath.Join(nspawn.UnitsPath, halfMade+"*"))
+	for _, path := range half {
+		err = errors.Join(err, removeFile(path))
+	}
+	if err != nil {
+		return err
+	}
 	for _, name := range had {
 		if units[name] == nil {
 			reload = true

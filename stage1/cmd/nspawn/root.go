@@ -242,6 +242,10 @@ func (p *pod) mountApps() error {
 func (p *pod) mountApp(r approot.Root, target, common string) error {
 	r.IDs = p.ids
 	err := os.MkdirAll(filepath.Join(rootDir, target), 0o755)
+	if err == nil {
+		// Who changes the app later is the pod's root.
+		err = errors.Join(p.chown(filepath.Join(rootDir, target), 0, 0), p.chown(filepath.Dir(filepath.Join(rootDir, target)), 0, 0))
+	}
 	if err == nil && len(r.Lowers) == 0 {
 		err = bind{r.Target, target, false}.mount()
 	}
