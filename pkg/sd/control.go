@@ -2,12 +2,16 @@ package sd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/dbus"
 )
+
+// ErrCanceled is of a job that another took the place of.
+var ErrCanceled = errors.New("canceled")
 
 // Start starts a unit and returns when its job has ended. An error says how the job
 // ended, in systemd's words, where it is not "done".
@@ -35,7 +39,11 @@ func (m *Manager) Stop(ctx context.Context, unit string) error {
 func ended(ctx context.Context, what, unit string, result <-chan string) error {
 	select {
 	case r := <-result:
-		if r != "done" {
+		switch r {
+		case "done":
+		case "canceled":
+			return fmt.Errorf("%s %s: %w", what, unit, ErrCanceled)
+		default:
 			return fmt.Errorf("%s %s: %s", what, unit, r)
 		}
 		return nil

@@ -51,9 +51,12 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	l.order(f)
 	l.failure(f, p.ExitPolicy, p.calm(a))
 	for _, pr := range props {
-		if inUnitSection(pr.Name) {
+		if inUnitSection(pr.Name) && !(p.calm(a) && startLimit(pr.Name)) {
 			f.SetRaw(pr.Name, pr.Value)
 		}
+	}
+	if p.calm(a) {
+		f.Set("StartLimitIntervalSec", "0") // systemd closes the sockets of what reaches the limit
 	}
 
 	f.Section("Service")
@@ -95,6 +98,9 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.Waiting == a.Name && !c.systemdRoot {
+		f.Exec("ExecStartPre", "+", []string{ExecPath, "-L", HoldPath})
+	}
 	for _, argv := range pre {
 		f.Exec("ExecStartPre", "", c.wrap(argv))
 	}
@@ -115,6 +121,8 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	f.Exec("ExecStopPost", "+", c.record(p.Log, a.Name, modes))
 	return f, nil
 }
+
+func startLimit(directive string) bool { return strings.HasPrefix(directive, "StartLimit") }
 
 // describe is text that people read, held to what a unit can hold.
 func describe(text string) string {

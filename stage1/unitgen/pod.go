@@ -40,6 +40,10 @@ type Pod struct {
 	Calm []string
 	// Loose is an app that those that require it can do without while it is replaced.
 	Loose string
+	// Waiting is an app whose start waits until nobody has HoldPath locked: connections to
+	// the host's sockets ask for it while it is replaced. One whose root systemd makes
+	// does not wait.
+	Waiting string
 
 	singles map[string]single // by the apps' names, while units are generated
 }

@@ -139,7 +139,7 @@ func TestRestartsLoseNoConnection(t *testing.T) {
 			for range 2 {
 				p.must(t, "app", "update", "--quiet", "--settle=50ms", uuid, "app", p.socketsImage(t))
 			}
-			if r := p.raket(t, "app", "update", "--quiet", uuid, "app", p.socketsImage(t), "--exec=/bin/false", "--restart=no"); r.Code != 254 || !strings.Contains(r.Stderr, "the one before it is back") {
+			if r := p.raket(t, "app", "update", "--quiet", uuid, "app", p.socketsImage(t), "--exec=/bin/false", "--restart=no", "--property=StartLimitIntervalSec=1h"); r.Code != 254 || !strings.Contains(r.Stderr, "the one before it is back") {
 				t.Errorf("an update that fails: %+v", r)
 			}
 			for range 3 {

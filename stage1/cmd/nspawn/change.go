@@ -220,6 +220,9 @@ func (c *change) units() error {
 		return err
 	}
 	c.plan.Given = unitgen.GivenSockets(c.pod.forUnits())
+	if c.plan.Waiting, err = c.waiting(in); err != nil {
+		return err
+	}
 	if c.plan.Hold, err = unitgen.Hold(c.pod.sandbox.ExitPolicy); err != nil || c.old == nil {
 		return err
 	}
@@ -230,8 +233,20 @@ func (c *change) units() error {
 	if c.plan.Old, c.plan.OldStarts, err = generate(old, c.plan.App); err != nil {
 		return err
 	}
-	c.plan.OldCalm, err = c.calm(old, c.plan.Dependents)
+	if c.plan.OldCalm, err = c.calm(old, c.plan.Dependents); err != nil {
+		return err
+	}
+	c.plan.OldWaiting, err = c.waiting(old)
 	return err
+}
+
+// waiting makes the units as calm does, with one that does not start for now where nobody can
+// keep connections from asking for it: those of the host's sockets.
+func (c *change) waiting(in unitgen.Pod) (map[string][]byte, error) {
+	if len(c.plan.Given) > 0 {
+		in.Waiting = c.plan.App
+	}
+	return c.calm(in, c.plan.Dependents)
 }
 
 // around is all of the pod, with the only app of one in the place of the one of its name, or

@@ -256,7 +256,7 @@ func (c *changer) stopUnits(ctx context.Context) error {
 		if c.Force && name == c.App+".service" {
 			c.systemd.Kill(ctx, name)
 		}
-		if err := c.systemd.Stop(ctx, name); err != nil {
+		if err := c.stopUnit(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -319,16 +319,18 @@ func (c *changer) clear(ctx context.Context) error {
 	return errors.Join(removeFile(c.dir()), removeFile(unitgen.FilterPath(c.App)))
 }
 
-// keepPod keeps a pod that ends with its apps, until this process ends or lets it go.
+// keepPod keeps a pod that ends with its apps, and starts that wait, until this process ends or
+// lets it go.
 func (c *changer) keepPod(ctx context.Context) (letGo func(), err error) {
-	if c.Hold == nil {
-		return func() {}, nil
-	}
 	if c.hold, err = os.OpenFile(unitgen.HoldPath, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o600); err != nil {
 		return nil, err
 	}
 	if err := unix.Flock(int(c.hold.Fd()), unix.LOCK_EX); err != nil {
 		return nil, err
+	}
+	letGo = func() { _ = c.hold.Close() }
+	if c.Hold == nil {
+		return letGo, nil
 	}
 	if err := replaceFile(filepath.Join(nspawn.UnitsPath, unitgen.HoldUnit), c.Hold); err != nil {
 		return nil, err
@@ -336,5 +338,5 @@ func (c *changer) keepPod(ctx context.Context) (letGo func(), err error) {
 	if err := c.loaded(ctx, []string{unitgen.HoldUnit}, false); err != nil {
 		return nil, err
 	}
-	return func() { _ = c.hold.Close() }, c.systemd.Start(ctx, unitgen.HoldUnit)
+	return letGo, c.systemd.Start(ctx, unitgen.HoldUnit)
 }

@@ -41,11 +41,13 @@ type plan struct {
 	// and Starts those that start it.
 	Units, Calm map[string][]byte
 	Starts      []string
+	// Waiting are as Calm; an app of the host's sockets starts when the plan is carried out.
+	Waiting map[string][]byte
 	// Dependents are the apps that stop with this one.
 	Dependents []string
-	// Old, OldCalm and OldStarts are the same of an app that is replaced.
-	Old, OldCalm map[string][]byte
-	OldStarts    []string
+	// Old, OldCalm, OldWaiting and OldStarts are the same of an app that is replaced.
+	Old, OldCalm, OldWaiting map[string][]byte
+	OldStarts                []string
 	// Given are units of sockets of the app's that are the host's: nobody could open them
 	// again, so nobody closes them.
 	Given []string

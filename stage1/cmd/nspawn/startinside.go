@@ -119,11 +119,17 @@ func (c *changer) executed(ctx context.Context, before sd.Service, job error) er
 	}
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
-	var settled time.Time
+	var settled, run time.Time
 	for {
 		s, err := c.service(ctx)
 		if err != nil {
 			return err
+		}
+		if s.Started.After(before.Started) {
+			if c.Replace && c.Proof != unitgen.ProofStart && !run.IsZero() && !s.Started.Equal(run) {
+				return fmt.Errorf("app %s does not start: it ends, and a connection starts it again", c.App)
+			}
+			run = s.Started
 		}
 		switch {
 		case job == nil && !c.Replace && ranBriefly(s):
@@ -299,7 +305,7 @@ func (c *changer) replace(ctx context.Context) (err error) {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("app %s: interrupted", c.App)
 		}
-		back := c.putBack(context.WithoutCancel(ctx), c.Old, c.OldStarts, wasRunning)
+		back := c.putBack(context.WithoutCancel(ctx), c.Old, c.OldCalm, c.OldStarts, wasRunning)
 		if back == nil {
 			back = c.startOthers(context.WithoutCancel(ctx), with)
 		}
@@ -362,20 +368,53 @@ func (c *changer) swap(ctx context.Context) (wasRunning bool, err error) {
 	if err := c.writeFiles(); err != nil {
 		return wasRunning, err
 	}
-	return wasRunning, c.sync(ctx, c.Calm)
+	if err := c.sync(ctx, c.Calm); err != nil {
+		return wasRunning, err
+	}
+	return wasRunning, c.release(ctx)
+}
+
+// release ends a start that waits: what the app's unit is now may start.
+func (c *changer) release(ctx context.Context) error {
+	if len(c.Given) == 0 {
+		return nil
+	}
+	return c.stopUnit(ctx, c.App+".service")
+}
+
+// stopUnit stops a unit. A connection to a socket of the host's may have asked for the next
+// start before that was done, which cancels what is left of it.
+func (c *changer) stopUnit(ctx context.Context, name string) error {
+	err := c.systemd.Stop(ctx, name)
+	if !errors.Is(err, sd.ErrCanceled) || len(c.Given) == 0 {
+		return err
+	}
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for {
+		s, err := c.systemd.Service(ctx, name)
+		if err != nil || s.Active != "deactivating" {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // stopCalmly stops the app that is there, whatever its unit says of its failure.
 func (c *changer) stopCalmly(ctx context.Context) error {
-	if err := c.sync(ctx, c.OldCalm); err != nil {
+	if err := c.sync(ctx, c.OldWaiting); err != nil {
 		return err
 	}
 	return c.stopUnits(ctx)
 }
 
 // putBack puts the app's previous root and units back.
-func (c *changer) putBack(ctx context.Context, units map[string][]byte, starts []string, start bool) error {
-	if err := c.sync(ctx, c.Calm); err != nil {
+func (c *changer) putBack(ctx context.Context, units, calm map[string][]byte, starts []string, start bool) error {
+	if err := c.sync(ctx, c.Waiting); err != nil {
 		return err
 	}
 	if err := c.stopUnits(ctx); err != nil {
@@ -395,6 +434,13 @@ func (c *changer) putBack(ctx context.Context, units map[string][]byte, starts [
 		if err := os.Rename(aside(record), record); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+	}
+	// That a start which waits is stopped is no failure that ends the pod.
+	if err := c.sync(ctx, calm); err != nil {
+		return err
+	}
+	if err := c.release(ctx); err != nil {
+		return err
 	}
 	if err := c.sync(ctx, units); err != nil {
 		return err
@@ -424,7 +470,7 @@ func (c *changer) restore(ctx context.Context) error {
 	if !mounted(c.previous()) {
 		return nil
 	}
-	return c.putBack(ctx, c.Units, c.Starts, c.Start)
+	return c.putBack(ctx, c.Units, c.Calm, c.Starts, c.Start)
 }
 
 func (c *changer) dropPrevious() error {
