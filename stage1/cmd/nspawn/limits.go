@@ -181,7 +181,10 @@ func (p *pod) groupFiles() (whole []appspec.GroupFile, apps [][]appspec.GroupFil
 
 // countGroups finds out which groups the apps of a running pod are in, and makes none.
 func (p *pod) countGroups() (err error) {
-	if p.limits.pod, err = appspec.ParseResources(p.sandbox.Resources); err != nil || cgroup.Unified() {
+	if p.limits.pod, err = appspec.ParseResources(p.sandbox.Resources); err != nil {
+		return fmt.Errorf("the pod's %w", err)
+	}
+	if err := p.limitDisk(); err != nil || cgroup.Unified() {
 		return err
 	}
 	_, _, err = p.groupFiles()
