@@ -124,7 +124,7 @@ func Generate(p Pod) (map[string][]byte, error) {
 }
 
 // GenerateApps adds the unit files of a pod's apps, and returns the units that start them.
-// Of a running pod, p has the apps that are new to it and their sockets alone.
+// Of a running pod it makes them all again, as they are to be with a change.
 func GenerateApps(p Pod, into map[string][]byte) (start []string, err error) {
 	p.singles = make(map[string]single, len(p.Apps))
 	for _, a := range p.Apps {

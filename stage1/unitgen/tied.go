@@ -8,6 +8,7 @@ import (
 // Dependents returns the apps that are stopped when an app is, and not started without it:
 // those that require it or are bound to it, and those that need them in turn.
 func Dependents(p Pod, app string) ([]string, error) {
+	p.singles = make(map[string]single, len(p.Apps))
 	needs := map[string][]string{}
 	for _, a := range p.Apps {
 		l, err := lifeOf(p, a)
