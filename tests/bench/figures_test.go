@@ -44,6 +44,8 @@ func TestJudge(t *testing.T) {
 		"an absolute limit that is passed is missed":          {func(t *target) { t.Limit = 29 }, verdict{Value: 30, Limit: 29, Unit: "ms", Result: missed}},
 		"a ratio is of minima":                                {func(t *target) { t.Limit, t.Against = 0.9, subPodmanRun }, verdict{Value: 0.3, Limit: 0.9, Unit: "x", Result: met}},
 		"a difference keeps the unit and may be negative":     {func(t *target) { t.Limit, t.Against, t.Difference = 15, subPodmanRun, true }, verdict{Value: -70, Limit: 15, Unit: "ms", Result: met}},
+		"a peer is told beside an absolute limit":             {func(t *target) { t.Limit, t.Peer = 30, subPodmanRun }, verdict{Value: 30, Limit: 30, Unit: "ms", Result: met, Peer: subPodmanRun, Beside: 100}},
+		"a peer that was not measured is not":                 {func(t *target) { t.Limit, t.Peer = 30, subNspawn }, verdict{Value: 30, Limit: 30, Unit: "ms", Result: met}},
 		"a peer without figures leaves the target unmeasured": {func(t *target) { t.Limit, t.Against = 0.9, subNspawn }, verdict{Limit: 0.9, Result: unmeasured}},
 		"a scenario that was not run leaves it unmeasured":    {func(t *target) { t.Limit, t.Table = 8, scVersion }, verdict{Limit: 8, Result: unmeasured}},
 	}

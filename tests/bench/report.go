@@ -57,7 +57,11 @@ func (r report) print(w io.Writer) error {
 		if v.Result != unmeasured {
 			value = number(v.Value) + " " + v.Unit
 		}
-		fmt.Fprintf(tw, "  %s\t%s\tlimit %s\t%s\n", v.Name, value, number(v.Limit), strings.ToUpper(v.Result))
+		beside := ""
+		if v.Peer != "" {
+			beside = "\t" + v.Peer + ": " + number(v.Beside) + " " + v.Unit
+		}
+		fmt.Fprintf(tw, "  %s\t%s\tlimit %s\t%s%s\n", v.Name, value, number(v.Limit), strings.ToUpper(v.Result), beside)
 	}
 	return tw.Flush()
 }

@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Names of scenarios and contenders, as tables and targets share them.
 const (
@@ -55,6 +58,9 @@ type target struct {
 	Difference       bool // Subject minus Against, instead of their ratio
 	Per              int  // of a Difference: what it is divided by; 0 for 1
 	Limit            float64
+	// Peer stands for Subject, and PeerAgainst for Against, in what is told beside it; empty
+	// where nothing is.
+	Peer, PeerAgainst string
 }
 
 // targets are the project's promises.
@@ -74,15 +80,16 @@ func targets() []target {
 	more := target{Table: scMany, Subject: ofApps(subRaket, manyApps), Against: ofApps(subRaket, 1), Difference: true, Per: manyMore}
 	cpu, memory := more, more
 	cpu.Name, cpu.Figure, cpu.Limit = "an app more in a pod, CPU", figCPU, 4
+	cpu.Peer, cpu.PeerAgainst = ofApps(subPodmanPlay, manyApps), ofApps(subPodmanPlay, 1)
 	memory.Name, memory.Figure, memory.Limit = "an app more in a pod, memory beside its own", figPSS, 0.3
 	all = append(all, cpu, memory,
-		target{Name: "100 apps to READY, CPU", Table: scMany, Subject: ofApps(subRaket, manyApps), Figure: figCPU, Limit: 600},
-		target{Name: "a command in a running app", Table: scExec, Subject: subRaketExec, Figure: figWall, Limit: 60})
+		target{Name: "100 apps to READY, CPU", Table: scMany, Subject: ofApps(subRaket, manyApps), Figure: figCPU, Limit: 600, Peer: ofApps(subPodmanPlay, manyApps)},
+		target{Name: "a command in a running app", Table: scExec, Subject: subRaketExec, Figure: figWall, Limit: 60, Peer: subPodmanExec})
 	fetch := both("fetch / podman pull", target{Table: scFetch, Subject: subRaket, Against: subPodmanPull, Limit: 0.4})
 	fetch[1].Limit = 0.6
 	all = append(all, fetch...)
 	all = append(all,
-		target{Name: "the default network, start, CPU", Table: scNetwork, Subject: subNetStart, Figure: figCPU, Limit: 60},
+		target{Name: "the default network, start, CPU", Table: scNetwork, Subject: subNetStart, Figure: figCPU, Limit: 60, Peer: subNetPodman},
 		target{Name: "the default network, start and end / podman run", Table: scNetwork, Subject: subNetWhole, Against: subNetPodman, Figure: figCPU, Limit: 0.5},
 	)
 	return append(all,
@@ -112,9 +119,26 @@ type verdict struct {
 	Limit  float64 `json:"limit"`
 	Unit   string  `json:"unit"`
 	Result string  `json:"result"`
+	// Peer is whose Beside is, in the same unit; empty for none.
+	Peer   string  `json:"peer,omitempty"`
+	Beside float64 `json:"beside,omitempty"`
 }
 
+// judge holds a target against what was measured, and tells what its peer has.
 func judge(t target, tables []table) verdict {
+	v := hold(t, tables)
+	if t.Peer == "" || v.Result == unmeasured {
+		return v
+	}
+	t.Subject, t.Against = t.Peer, t.PeerAgainst
+	if peer := hold(t, tables); peer.Result != unmeasured {
+		v.Peer, _, _ = strings.Cut(t.Peer, ",")
+		v.Beside = peer.Value
+	}
+	return v
+}
+
+func hold(t target, tables []table) verdict {
 	v := verdict{Name: t.Name, Limit: t.Limit, Result: unmeasured}
 	for _, tab := range tables {
 		if tab.Name != t.Table {
