@@ -118,6 +118,39 @@ func Open(path Str, flags, mode uintptr) (fd int, errno syscall.Errno) {
 	return int(r), errno
 }
 
+// OpenAt is openat(2), with O_CLOEXEC.
+func OpenAt(dir int, path Str, flags, mode uintptr) (fd int, errno syscall.Errno) {
+	r, errno := call6(unix.SYS_OPENAT, uintptr(dir), ptr(path.Ptr()), flags|unix.O_CLOEXEC, mode, 0, 0)
+	return int(r), errno
+}
+
+// MkdirAt is mkdirat(2).
+func MkdirAt(dir int, path Str, mode uintptr) syscall.Errno {
+	_, errno := call(unix.SYS_MKDIRAT, uintptr(dir), ptr(path.Ptr()), mode)
+	return errno
+}
+
+// RenameAt is renameat2(2) within a directory.
+func RenameAt(dir int, from, to Str) syscall.Errno {
+	_, errno := call6(unix.SYS_RENAMEAT2, uintptr(dir), ptr(from.Ptr()), uintptr(dir), ptr(to.Ptr()), 0, 0)
+	return errno
+}
+
+// Modified is when a file was modified, in seconds and nanoseconds since 1970. It follows
+// no symbolic link.
+func Modified(dir int, path Str) (sec, nsec uint64, errno syscall.Errno) {
+	var st unix.Statx_t
+	_, errno = call6(unix.SYS_STATX, uintptr(dir), ptr(path.Ptr()), unix.AT_SYMLINK_NOFOLLOW, unix.STATX_MTIME, uintptr(unsafe.Pointer(&st)), 0)
+	return uint64(st.Mtime.Sec), uint64(st.Mtime.Nsec), errno
+}
+
+// Now is the time, in seconds and nanoseconds since 1970.
+func Now() (sec, nsec uint64, errno syscall.Errno) {
+	var t unix.Timespec
+	_, errno = call(unix.SYS_CLOCK_GETTIME, unix.CLOCK_REALTIME, uintptr(unsafe.Pointer(&t)), 0)
+	return uint64(t.Sec), uint64(t.Nsec), errno
+}
+
 // Close is close(2).
 func Close(fd int) syscall.Errno {
 	_, errno := call(unix.SYS_CLOSE, uintptr(fd), 0, 0)

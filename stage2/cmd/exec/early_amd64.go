@@ -22,10 +22,30 @@ func early(sp *uintptr) {
 	if o.main != "" && !bad.Failed() {
 		findMain(o.main)
 	}
+	if o.writes() && o.program == 0 && !bad.Failed() {
+		writeAndExit(p, o)
+	}
 	if bad.Failed() || o.needsRuntime() || len(p.Env) >= len(earlyEnv) {
 		return
 	}
 	start(p, o, earlyEnv[:], filterBytes[:], nil)
+}
+
+// writeAndExit writes what becomes of an app, and ends the process.
+func writeAndExit(p bare.Process, o options) {
+	if o.identifier != "" {
+		if bad := journalHeader(o); bad.Failed() {
+			bad.Die(exitNamespace)
+		}
+	}
+	root, errno := bare.Open("/\x00", pathFlags, 0)
+	if errno != 0 {
+		bare.Check("open the pod's root", "", errno).Die(1)
+	}
+	if bad := write(root, p, o); bad.Failed() {
+		bad.Die(1)
+	}
+	bare.Exit(0)
 }
 
 // Memory that is there from the start, and costs only as far as it is used.

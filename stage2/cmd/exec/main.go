@@ -4,7 +4,6 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -83,32 +82,23 @@ func main() {
 		}
 		return
 	}
-	note(o)
+	tell(p, o)
 }
 
-// note writes, or reads, what becomes of an app.
-func note(o options) {
+// tell writes, or reads, what becomes of an app.
+func tell(p bare.Process, o options) {
 	root, err := openPodRoot(o.inApp)
 	if err != nil {
 		fail(1, "open the pod's root: "+err.Error())
 	}
-	for _, n := range [...]struct {
-		app  bare.Str
-		what string
-		do   func(root int, app string) error
-	}{
-		{o.record, "record how %s ended", record},
-		{o.done, "record that %s has ended", recordDone},
-		{o.up, "note that %s has started", func(root int, app string) error { return mark(root, app+upMark) }},
-		{o.lost, "note that %s has failed", func(root int, app string) error { return mark(root, app+lostMark) }},
-		{o.wait, "wait for %s", awaitUp},
-	} {
-		if n.app == "" {
-			continue
+	if o.wait != "" {
+		if err := awaitUp(root, o.wait.Text()); err != nil {
+			fail(1, "wait for "+strconv.Quote(o.wait.Text())+": "+err.Error())
 		}
-		if err := n.do(root, n.app.Text()); err != nil {
-			fail(1, strings.Replace(n.what, "%s", strconv.Quote(n.app.Text()), 1)+": "+err.Error())
-		}
+		return
+	}
+	if bad := write(root, p, o); bad.Failed() {
+		bad.Die(1)
 	}
 }
 

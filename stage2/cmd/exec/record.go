@@ -1,12 +1,11 @@
 package main
 
 import (
-	"errors"
-	"os"
-	"strconv"
-	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/stage2/bare"
 )
 
 // Relative to the pod's root: statusDir is where the ends of apps are written, a
@@ -15,30 +14,12 @@ import (
 const (
 	statusDir = "raket/status"
 	unitsDir  = "run/systemd/units"
+	// memoryGroups has the apps' groups of the legacy hierarchy for memory. How often the
+	// kernel has killed in one for lack of memory stands in it.
+	memoryGroups = "raket/groups/memory"
 )
 
 const pathFlags = unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC
-
-// openPodRoot opens the pod's root: that of this process or, where systemd has
-// entered an app's root, that of process 1, by a view of the processes that is
-// mounted nowhere.
-func openPodRoot(inApp bool) (int, error) {
-	if !inApp {
-		return unix.Open("/", pathFlags, 0)
-	}
-	fs, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return -1, wrap("look at the pod's processes", err)
-	}
-	if err := unix.FsconfigCreate(fs); err != nil {
-		return -1, wrap("look at the pod's processes", err)
-	}
-	proc, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
-	if err != nil {
-		return -1, wrap("look at the pod's processes", err)
-	}
-	return unix.Openat(proc, "1/root", pathFlags, 0)
-}
 
 // record writes below root, a directory, how the app's last run ended, as systemd tells the commands of
 // ExecStopPost= (systemd.exec, "$EXIT_CODE, $EXIT_STATUS"): a file of lines
@@ -52,102 +33,197 @@ func openPodRoot(inApp bool) (int, error) {
 //	runs=1               how many runs of the app have ended
 //	oom-kills=1          of a control group of the legacy hierarchy: how often the
 //	                     kernel has killed in it
-func record(root int, app string) error {
-	// Names with dots are this directory's own.
-	if strings.ContainsAny(app, "/.\n") {
-		return errors.New("not an app's name")
+//
+// It runs without Go's runtime: each app of each pod comes here, when it ends.
+func record(root int, p bare.Process, app string) bare.Failure {
+	const step = "record how the app ended"
+	if !recordable(app) {
+		return bare.Failure{Step: step, What: app, Why: "not an app's name"}
 	}
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_REALTIME, &now); err != nil {
-		return err
+	sec, nsec, errno := bare.Now()
+	if errno != 0 {
+		return bare.Check("look at the time", "", errno)
 	}
-	var b strings.Builder
-	line := func(k, v string) {
-		if v != "" {
-			b.WriteString(k + "=" + v + "\n")
-		}
-	}
-	result := os.Getenv("SERVICE_RESULT")
+	result, code, status := variable(p, "SERVICE_RESULT"), variable(p, "EXIT_CODE"), variable(p, "EXIT_STATUS")
+	var before, memory note
+	before.read(root, statusDir, app, "")
+	memory.read(root, memoryGroups, app, "/memory.oom_control")
 	// On the unified hierarchy systemd finds this out itself.
-	kills := oomKills(root, app)
-	if kills != "" && kills != lastOOMKills(root, app) && result != "success" {
+	kills, last := memory.value("oom_kill "), before.value("oom-kills=")
+	if last == "" {
+		last = "0"
+	}
+	if kills != "" && kills != last && result != "success" {
 		result = "oom-kill"
 	}
-	line("result", result)
-	line("code", os.Getenv("EXIT_CODE"))
-	line("status", os.Getenv("EXIT_STATUS"))
-	started := startOf(root, app)
-	if old := readAt(root, statusDir+"/"+app); result == "success" && started != "" && value(old, "started=") == started {
-		return nil // recorded at its end
+	var began bare.Text
+	startOf(&began, root, app)
+	started := began.Str().Text()
+	if result == "success" && started != "" && before.value("started=") == started {
+		return bare.Failure{} // recorded at its end
 	}
-	line("started", started)
-	line("finished", stamp(now))
-	runs, _ := strconv.Atoi(value(readAt(root, statusDir+"/"+app), "runs="))
-	line("runs", strconv.Itoa(runs+1))
-	line("oom-kills", kills)
-	if err := replace(root, app, b.String()); err != nil {
-		return err
+	var text bare.Text
+	line(&text, "result=", result)
+	line(&text, "code=", code)
+	line(&text, "status=", status)
+	line(&text, "started=", started)
+	text.Add("finished=")
+	stamp(&text, sec, nsec)
+	text.Add("\nruns=")
+	text.AddUint(1+before.number("runs="), 1)
+	text.Add("\n")
+	line(&text, "oom-kills=", kills)
+	if bad := replace(root, app, text.Bytes()); bad.Failed() {
+		return bad
 	}
 	if result == "success" {
 		return markStopped(root, app)
 	}
-	if msg := complaint(app, result, os.Getenv("EXIT_CODE"), os.Getenv("EXIT_STATUS")); msg != "" {
-		_, _ = unix.Write(2, []byte("raket: "+msg+"\n"))
-	}
-	return nil
+	complain(app, result, code, status)
+	return bare.Failure{}
 }
 
-// startOf is when the app's present or last run began, "" if that is not known: systemd
-// makes a link at the start of each.
-func startOf(root int, app string) string {
-	var st unix.Stat_t
-	if err := unix.Fstatat(root, unitsDir+"/invocation:"+app+".service", &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return ""
+// recordable reports whether an app may have the name. Those with dots are the directory's own.
+func recordable(app string) bool {
+	for i := range len(app) {
+		if app[i] == '/' || app[i] == '.' || app[i] == '\n' {
+			return false
+		}
 	}
-	return stamp(st.Mtim)
+	return app != ""
+}
+
+func variable(p bare.Process, name string) string {
+	v, _ := p.Getenv(name)
+	return v.Text()
+}
+
+func line(t *bare.Text, key, value string) {
+	if value != "" {
+		t.Add(key)
+		t.Add(value)
+		t.Add("\n")
+	}
+}
+
+// note is the beginning of a small file; nothing if it cannot be read.
+type note struct {
+	b [1024]byte
+	n int
+}
+
+// read reads dir/name+rest below root.
+func (f *note) read(root int, dir, name, rest string) {
+	var path bare.Text
+	path.Add(dir)
+	path.Add("/")
+	path.Add(name)
+	path.Add(rest)
+	fd, errno := bare.OpenAt(root, path.Str(), unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if errno != 0 {
+		return
+	}
+	if n, errno := bare.Read(fd, f.b[:]); errno == 0 {
+		f.n = n
+	}
+	bare.Close(fd)
+}
+
+// value is the rest of the line that begins with key.
+func (f *note) value(key string) string {
+	for at := 0; at < f.n; {
+		end := at
+		for end < f.n && f.b[end] != '\n' {
+			end++
+		}
+		if end-at >= len(key) && string(f.b[at:at+len(key)]) == key {
+			rest := f.b[at+len(key) : end]
+			return unsafe.String(unsafe.SliceData(rest), len(rest))
+		}
+		at = end + 1
+	}
+	return ""
+}
+
+// number is a value that is a decimal number; 0 if it is none.
+func (f *note) number(key string) uint64 {
+	n := uint64(0)
+	for _, c := range []byte(f.value(key)) {
+		if c < '0' || c > '9' || n > 1<<32 {
+			return 0
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	return n
+}
+
+// startOf adds when the app's present or last run began, nothing if that is not known:
+// systemd makes a link at the start of each.
+func startOf(t *bare.Text, root int, app string) {
+	var path bare.Text
+	path.Add(unitsDir + "/invocation:")
+	path.Add(app)
+	path.Add(".service")
+	if sec, nsec, errno := bare.Modified(root, path.Str()); errno == 0 {
+		stamp(t, sec, nsec)
+	}
 }
 
 // replace writes the app's file, which its readers see whole or not at all.
-func replace(root int, app, text string) error {
-	dir, err := unix.Openat(root, statusDir, pathFlags, 0)
-	if err != nil {
-		return wrap("open "+statusDir, err)
+func replace(root int, app string, text []byte) bare.Failure {
+	dir, errno := bare.OpenAt(root, statusDir+"\x00", pathFlags, 0)
+	if errno != 0 {
+		return bare.Check("open", statusDir, errno)
 	}
-	tmp := ".new-" + app
-	fd, err := unix.Openat(dir, tmp, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o644)
-	if err != nil {
-		return wrap("open "+tmp, err)
+	var tmp, name bare.Text
+	tmp.Add(".new-")
+	tmp.Add(app)
+	name.Add(app)
+	fd, errno := bare.OpenAt(dir, tmp.Str(), unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC|unix.O_NOFOLLOW, 0o644)
+	if errno == 0 {
+		errno = bare.Write(fd, text)
+		bare.Close(fd)
 	}
-	if _, err := unix.Write(fd, []byte(text)); err != nil { // some hundred bytes: all or nothing
-		return wrap("write "+tmp, err)
+	if errno == 0 {
+		errno = bare.RenameAt(dir, tmp.Str(), name.Str())
 	}
-	return unix.Renameat(dir, tmp, dir, app)
+	bare.Close(dir)
+	return bare.Check("write", app, errno)
 }
 
-// complaint says how an app failed, among the app's own last words: systemd in
-// the pod has nowhere to say it. It is empty for one that did not fail.
-func complaint(app, result, code, status string) string {
-	if result == "success" {
-		return ""
-	}
-	msg := "app " + app
+// complain says how an app failed, among the app's own last words: systemd in
+// the pod has nowhere to say it.
+func complain(app, result, code, status string) {
+	var msg bare.Text
+	complaint(&msg, app, result, code, status)
+	bare.Write(2, msg.Bytes())
+}
+
+func complaint(msg *bare.Text, app, result, code, status string) {
+	msg.Add("raket: app ")
+	msg.Add(app)
 	switch code {
 	case "exited":
-		msg += " exited with status " + status
+		msg.Add(" exited with status ")
+		msg.Add(status)
 	case "killed", "dumped":
-		msg += " was killed by SIG" + status
+		msg.Add(" was killed by SIG")
+		msg.Add(status)
 	default:
-		msg += " was not started"
+		msg.Add(" was not started")
 	}
 	switch result {
 	case "exit-code", "signal", "core-dump":
 	default:
-		msg += " (" + result + ")"
+		msg.Add(" (")
+		msg.Add(result)
+		msg.Add(")")
 	}
-	return msg
+	msg.Add("\n")
 }
 
-func stamp(t unix.Timespec) string {
-	ns := strconv.FormatInt(t.Nsec, 10)
-	return strconv.FormatInt(t.Sec, 10) + "." + "000000000"[len(ns):] + ns
+func stamp(t *bare.Text, sec, nsec uint64) {
+	t.AddUint(sec, 1)
+	t.Add(".")
+	t.AddUint(nsec, 9)
 }

@@ -2,7 +2,10 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -10,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/stage2/bare"
 )
 
 func openDir(t *testing.T, dir string) int {
@@ -50,8 +54,8 @@ func TestRecordsAreReadBack(t *testing.T) {
 			t.Setenv("EXIT_CODE", tc.code)
 			t.Setenv("EXIT_STATUS", tc.status)
 			before := time.Now()
-			if err := record(openDir(t, root), "exit"); err != nil {
-				t.Fatal(err)
+			if bad := record(openDir(t, root), bare.New(nil, os.Environ()), "exit"); bad.Failed() {
+				t.Fatal(bad.String())
 			}
 			got, err := stageabi.ReadAppStatus(pod, "exit")
 			if err != nil {
@@ -83,8 +87,92 @@ func TestNamesThatLeaveTheDirectoryAreNotRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"../x", ".exit", "..", "a\nb", "a/b"} {
-		if err := record(openDir(t, root), name); err == nil {
+		if bad := record(openDir(t, root), bare.Process{}, name); !bad.Failed() {
 			t.Errorf("%q was recorded", name)
+		}
+	}
+}
+
+// What the kernel has killed in a group of the legacy hierarchy, since the run before.
+func TestKillsForLackOfMemoryAreTold(t *testing.T) {
+	root := t.TempDir()
+	group := filepath.Join(root, memoryGroups, "app")
+	for _, d := range []string{filepath.Join(root, statusDir), group} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct{ kills, result, want string }{
+		{"0", "signal", "result=signal code=killed status=KILL runs=1 oom-kills=0"},
+		{"2", "signal", "result=oom-kill code=killed status=KILL runs=2 oom-kills=2"},
+		{"2", "signal", "result=signal code=killed status=KILL runs=3 oom-kills=2"},
+		{"3", "success", "result=success code=killed status=KILL runs=4 oom-kills=3"},
+	} {
+		if err := os.WriteFile(filepath.Join(group, "memory.oom_control"), []byte("oom_kill_disable 0\nunder_oom 0\noom_kill "+tc.kills+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		p := bare.New(nil, []string{"SERVICE_RESULT=" + tc.result, "EXIT_CODE=killed", "EXIT_STATUS=KILL"})
+		if bad := record(openDir(t, root), p, "app"); bad.Failed() {
+			t.Fatal(bad.String())
+		}
+		text, err := os.ReadFile(filepath.Join(root, statusDir, "app"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for f := range strings.FieldsSeq(string(text)) {
+			if !strings.HasPrefix(f, "finished=") {
+				got = append(got, f)
+			}
+		}
+		if got := strings.Join(got, " "); got != tc.want {
+			t.Errorf("%s, want %s", got, tc.want)
+		}
+	}
+}
+
+// As it is installed and as an ordinary program, it writes the same.
+func TestTheEndIsRecordedWithoutTheRuntime(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("chroot(2) needs root")
+	}
+	root := busyboxRoot(t)
+	for _, d := range []string{statusDir, unitsDir, upDir} {
+		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	programs.once.Do(buildPrograms)
+	if programs.err != nil {
+		t.Fatal(programs.err)
+	}
+	for _, program := range programs.list {
+		text, err := os.ReadFile(program)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(root, "bin/exec"), text, 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(t.Context(), "/bin/exec", "-s", "web")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
+		cmd.Env = []string{"SERVICE_RESULT=watchdog", "EXIT_CODE=dumped", "EXIT_STATUS=ABRT"}
+		out, err := cmd.CombinedOutput()
+		if err != nil || string(out) != "raket: app web was killed by SIGABRT (watchdog)\n" {
+			t.Errorf("%s: %v, %q", filepath.Base(program), err, out)
+		}
+		cmd = exec.CommandContext(t.Context(), "/bin/exec", "-s", "web")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
+		cmd.Env = []string{"SERVICE_RESULT=success", "EXIT_CODE=exited", "EXIT_STATUS=0"}
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%s: %v, %q", filepath.Base(program), err, out)
+		}
+		for name, want := range map[string]string{statusDir + "/web": "result=success\ncode=exited\nstatus=0\nfinished=", upDir + "/web.lost": ""} {
+			got, err := os.ReadFile(filepath.Join(root, name))
+			if err != nil || !strings.HasPrefix(string(got), want) {
+				t.Errorf("%s: %s has %q, %v", filepath.Base(program), name, got, err)
+			}
+			_ = os.Remove(filepath.Join(root, name))
 		}
 	}
 }
