@@ -132,7 +132,8 @@ func TestRestartsLoseNoConnection(t *testing.T) {
 			p.WaitFor(t, limit, "systemctl is-active "+unit)
 			pid := p.pidOf(t, unit, "app")
 			for range 5 {
-				p.MustRun(t, "kill "+pid)
+				// Between the look and the kill it may have been started anew.
+				p.MustRun(t, fmt.Sprintf("kill %[1]s || ! test -e /proc/%[1]s", pid))
 				pid = p.newPID(t, unit, "app", pid)
 			}
 			uuid := p.uuid(t, unit)
