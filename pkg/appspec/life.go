@@ -21,6 +21,9 @@ const (
 	AnnotationInit = "io.raket.init"
 	// AnnotationTimer holds lines DIRECTIVE=VALUE of systemd.timer(5).
 	AnnotationTimer = "io.raket.timer"
+	// AnnotationNotifyHost is "false" for an app whose notifications (sd_notify(3)) are
+	// for the pod alone.
+	AnnotationNotifyHost = "io.raket.notify-host"
 )
 
 // Life is how an app's life hangs together with that of others and with the clock.
@@ -39,6 +42,8 @@ type Life struct {
 	// Timer has directives of systemd.timer(5) that say when the app starts; empty: with
 	// the pod.
 	Timer []Property
+	// Unforwarded: what the app says of itself is not passed on to the host.
+	Unforwarded bool
 }
 
 // TimerDirectives are those that an app's timer may have.
@@ -61,6 +66,13 @@ func LifeOf(spec *Spec) (Life, error) {
 		if l.Init, err = strconv.ParseBool(v); err != nil {
 			return Life{}, fmt.Errorf("annotation %s: %q is neither true nor false", AnnotationInit, v)
 		}
+	}
+	if v, ok := spec.Annotations[AnnotationNotifyHost]; ok {
+		forwarded, err := strconv.ParseBool(v)
+		if err != nil {
+			return Life{}, fmt.Errorf("annotation %s: %q is neither true nor false", AnnotationNotifyHost, v)
+		}
+		l.Unforwarded = !forwarded
 	}
 	if text := spec.Annotations[AnnotationTimer]; text != "" {
 		for line := range strings.SplitSeq(text, "\n") {
@@ -128,6 +140,9 @@ func (a *App) applyLife(l Life) error {
 	}
 	if l.Init {
 		a.Spec.Annotations[AnnotationInit] = "true"
+	}
+	if l.Unforwarded {
+		a.Spec.Annotations[AnnotationNotifyHost] = "false"
 	}
 	var lines []string
 	for _, p := range l.Timer {

@@ -82,3 +82,19 @@ func stamp(us uint64) time.Time {
 	}
 	return time.UnixMicro(int64(us))
 }
+
+// NotifyAccess says whose notifications the host's systemd takes for a service: none, main,
+// exec or all (systemd.service(5)).
+func NotifyAccess(ctx context.Context, unit string) (string, error) {
+	m, err := ConnectPrivate(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer m.Close()
+	p, err := m.conn.GetUnitTypePropertyContext(ctx, unit, "Service", "NotifyAccess")
+	if err != nil {
+		return "", fmt.Errorf("NotifyAccess= of %s: %w", unit, err)
+	}
+	s, _ := p.Value.Value().(string)
+	return s, nil
+}

@@ -44,6 +44,12 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 		f.Units("Wants", metadataUnit+".socket")
 		f.Units("After", metadataUnit+".socket")
 	}
+	if p.Forward.has(a.Name) {
+		// It listens before the app speaks: what an app says that ends right after has to be
+		// there before its end.
+		f.Units("Wants", forwardUnit+".socket", forwardUnit+".service")
+		f.Units("After", forwardUnit+".socket", forwardUnit+".service")
+	}
 	if modes.Held() {
 		f.Words("Wants", MuxUnit(a.Name))
 		f.Words("After", MuxUnit(a.Name))
@@ -93,6 +99,9 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 			continue // exec reads it from a file
 		}
 		f.Env("Environment", name, value)
+	}
+	if us := p.Forward.interval(a.Name, props); us != "" {
+		f.Env("Environment", "WATCHDOG_USEC", us)
 	}
 	pre, post, err := appspec.Handlers(a.Spec)
 	if err != nil {

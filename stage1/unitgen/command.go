@@ -31,6 +31,9 @@ const innerExecPath = "/.raket/exec"
 // innerFilterPath is where the app's system call filter is bound to there.
 const innerFilterPath = "/.raket/filter"
 
+// innerNotifyPath is where the socket is bound to there by which the app speaks of itself.
+const innerNotifyPath = "/.raket/notify"
+
 func hasFilter(a App) bool { return a.Spec.Linux != nil && a.Spec.Linux.Seccomp != nil }
 
 // FilterPath is the file of an app's system call filter (pkg/seccomp/program) in
@@ -69,8 +72,13 @@ func newCommand(p Pod, a App, set map[string]bool, m streamwire.Modes) command {
 		}
 		args = append(args, extras(a)...)
 		if set["Type"] || set["NotifyAccess"] || set["WatchdogSec"] || set["FileDescriptorStoreMax"] {
-			args = append(args, "-n")
+			if !p.Forward.has(a.Name) {
+				args = append(args, "-n")
+			}
 		}
+	}
+	if p.Forward.has(a.Name) {
+		args = append(args, "-N", forwardSocket(a.Name))
 	}
 	for _, g := range a.Groups {
 		args = append(args, "-g", c.groupPath(a, g))
@@ -199,6 +207,9 @@ func rootDirectives(f *unitfile.File, p Pod, a App, l life, set map[string]bool)
 	}
 	if len(Environment(a.Spec)) > 0 {
 		f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: EnvironmentFile(a.Name), Target: innerEnvironment})
+	}
+	if p.Forward.has(a.Name) {
+		f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: forwardSocket(a.Name), Target: innerNotifyPath})
 	}
 	if a.Credentials {
 		// systemd covers /run.

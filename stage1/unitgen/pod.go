@@ -34,6 +34,8 @@ type Pod struct {
 	OpenPaths bool
 	// Metadata is where the pod's metadata service listens; nil for none.
 	Metadata *Metadata
+	// Forward passes on to the host what apps say of themselves; nil if nothing does.
+	Forward *Forward
 	// Resources bound all apps together; nil for none.
 	Resources *appspec.Resources
 	// Calm are apps whose failure ends nothing while they are stopped or replaced.
@@ -99,9 +101,11 @@ func Generate(p Pod) (map[string][]byte, error) {
 			return nil, err
 		}
 	}
-	for name, f := range metadataFiles(p.Metadata) {
-		if err := add(name, f); err != nil {
-			return nil, err
+	for _, more := range []map[string]*unitfile.File{metadataFiles(p.Metadata), forwardFiles(p)} {
+		for name, f := range more {
+			if err := add(name, f); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if p.Resources != nil {
@@ -185,6 +189,13 @@ func frame(p Pod, apps []string) map[string]*unitfile.File {
 	if len(apps) > 0 {
 		pod.Words("Wants", apps...)
 		pod.Words("After", apps...)
+	}
+	if p.Forward != nil {
+		pod.Words("Wants", readyUnit+".socket")
+		if p.Forward.Watchdog > 0 {
+			// Whether an app starts with the pod or not.
+			pod.Words("Wants", forwardUnit+".service")
+		}
 	}
 
 	// Every end goes this way: the apps stop as shutdown.target starts, which

@@ -33,14 +33,17 @@ const (
 
 // MuxDir is the directory of an app's streams. The names of its sockets have to fit into
 // an address of 108 bytes, names of apps do not.
-func MuxDir(app string) string {
+func MuxDir(app string) string { return MuxPath + "/" + shortName(app) }
+
+// shortName stands for an app in the address of a socket.
+func shortName(app string) string {
 	const most = 48
 	if len(app) <= most {
-		return MuxPath + "/" + app
+		return app
 	}
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(app))
-	return MuxPath + "/." + strconv.FormatUint(h.Sum64(), 16) // no app's name begins with a dot
+	return "." + strconv.FormatUint(h.Sum64(), 16) // no app's name begins with a dot
 }
 
 // MuxUnit is the unit that holds an app's streams. It has a dot in its name, which no

@@ -3,6 +3,7 @@ package appargs
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/raket/raket/pkg/appspec"
@@ -39,6 +40,12 @@ func lifeFlags() []flag {
 		init,
 		f("notify-access", "WHO", "whose notifications count (systemd's NotifyAccess=)", notifyAccesses(),
 			func(a *App, v string) error { return setDirective(a, "NotifyAccess", notifyAccesses(), v) }),
+		f("notify-host", "BOOL", "false: what the app says of itself (sd_notify) stays in the pod, and does not reach the host's unit", []string{"true", "false"},
+			func(a *App, v string) error {
+				forward, err := strconv.ParseBool(v)
+				a.Override.Life.Unforwarded = !forward
+				return err
+			}),
 		timer("on-active", "OnActiveSec", "start the app this long after the pod's start, not with it (systemd.timer)"),
 		f("on-calendar", "EXPRESSION", "start the app at these times, not with the pod, as \"*:0/15\" or \"Mon 04:00\" (systemd.time)", nil, addCalendar),
 		timer("on-unit-active", "OnUnitActiveSec", "start the app again this long after its last start; with --on-active or --on-calendar"),

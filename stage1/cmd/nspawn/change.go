@@ -123,6 +123,9 @@ func (c *change) load(uuid string) error {
 	if err := p.openUsers(); err != nil {
 		return err
 	}
+	if err := p.loadForward(); err != nil {
+		return err
+	}
 	if p.leader, err = leader(); err != nil {
 		return err
 	}

@@ -66,6 +66,9 @@ func (p *pod) makeRoot() error {
 	if err := p.mountMetadata(); err != nil {
 		return err
 	}
+	if err := p.mountForward(); err != nil {
+		return err
+	}
 	if err := p.mountGroups(); err != nil {
 		return err
 	}
@@ -119,7 +122,7 @@ func (p *pod) writeRoot() error {
 
 // forUnits is what the pod's units are made of.
 func (p *pod) forUnits() unitgen.Pod {
-	in := unitgen.Pod{OwnUsers: p.sandbox.Users != nil, ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths, Sockets: p.sandbox.Sockets, Resources: p.limits.pod, Metadata: p.metadata()}
+	in := unitgen.Pod{OwnUsers: p.sandbox.Users != nil, ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths, Sockets: p.sandbox.Sockets, Resources: p.limits.pod, Metadata: p.metadata(), Forward: p.forward}
 	for i, a := range p.sandbox.Apps {
 		app := unitgen.App{Name: a.Name, Image: a.Image, Spec: p.specs[i], Interactive: p.stdin, Credentials: len(a.Credentials) > 0}
 		if p.limits.apps != nil {

@@ -75,6 +75,9 @@ func runPod(args []string) error {
 	if err := stageabi.WriteLogPlace(".", stageabi.LogPlace{Mode: p.log.Mode, Unit: p.log.HostUnit}); err != nil {
 		return err
 	}
+	if err := p.planForward(); err != nil {
+		return err
+	}
 	joined, err := p.joinNetworks()
 	if err != nil {
 		return err
@@ -136,6 +139,7 @@ type pod struct {
 	specs   []*appspec.Spec // in the order of sandbox.Apps
 	log     unitgen.Log
 	limits  limits
+	forward *unitgen.Forward
 	ids     *idmap.Map // nil where the pod's user IDs are the host's
 	stdin   unitgen.Interactive
 	// leader is the PID, on the host, of the init of a pod that runs already; 0 of one

@@ -5,7 +5,7 @@
 //
 // Usage:
 //
-//	exec [-h IDENTIFIER -u UNIT [-j]] [-m MODES] [-R ROOT [-r] [-o] [-U]] [-w DIR] [-n] [-f N] [-e FILE] [-d DEVICE]... [-i PATH]... [-q PATH]... [-x LABEL] [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
+//	exec [-h IDENTIFIER -u UNIT [-j]] [-m MODES] [-R ROOT [-r] [-o] [-U]] [-w DIR] [-n|-N PATH] [-f N] [-e FILE] [-d DEVICE]... [-i PATH]... [-q PATH]... [-x LABEL] [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
 //	exec [-h IDENTIFIER -u UNIT] [-p] -s APP
 //	exec [-p] -D|-S|-V|-W APP
 //	exec -l ADDRESS
@@ -29,6 +29,8 @@
 //	        lent.go)
 //	-w      change the working directory, after the root
 //	-n      the app speaks to its service manager: carry the notify socket along
+//	-N      the same with another socket in place of systemd's, PATH; in a root that systemd
+//	        has entered it is at /.raket/notify
 //	-f      fail if LISTEN_FDS is less than N: an app without its sockets would wait for
 //	        connections that never come
 //	-e      add the variables of this file to the environment, NAME=VALUE and a NUL byte each,

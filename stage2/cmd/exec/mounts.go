@@ -30,9 +30,11 @@ const (
 	notifyVar    = "NOTIFY_SOCKET="
 	notifySource = "/run/systemd/notify\x00"
 	notifyPath   = "/dev/raket/notify"
-	logSource    = "/run/systemd/journal/dev-log\x00"
-	logPath      = "/dev/log\x00"
-	shmPath      = "/dev/shm\x00" // in both
+	// innerNotifyPath is where another socket is in a root that systemd has entered.
+	innerNotifyPath = "/.raket/notify"
+	logSource       = "/run/systemd/journal/dev-log\x00"
+	logPath         = "/dev/log\x00"
+	shmPath         = "/dev/shm\x00" // in both
 )
 
 // enterRoot moves the thread into a mount namespace of its own whose root is
@@ -152,6 +154,9 @@ func takeLoans(o options) ([2]loan, bare.Failure) {
 	loans := [2]loan{
 		{source: logSource, target: logPath, optional: true, wanted: true},
 		{source: notifySource, target: notifyPath + "\x00", wanted: o.notify},
+	}
+	if o.notifyFrom != "" {
+		loans[1].source = o.notifyFrom
 	}
 	for i := range loans {
 		l := &loans[i]

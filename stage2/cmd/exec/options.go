@@ -13,6 +13,7 @@ type options struct {
 	ownUsers   bool // of root: the pod has a user namespace
 	workDir    bare.Str
 	notify     bool
+	notifyFrom bare.Str // the socket that is the app's service manager; empty: systemd's
 	filter     bare.Str // file of the system call filter
 	bounding   uint64   // capabilities kept
 	ambient    uint64
@@ -75,7 +76,7 @@ func parse(p bare.Process) (options, bare.Failure) {
 // hasValue reports whether an option's value is the argument after it.
 func hasValue(option string) bool {
 	switch option {
-	case "-R", "-w", "-m", "-h", "-u", "-e", "-g", "-l", "-L", "-f", "-c", "-s", "-b", "-a", "-S", "-V", "-D", "-W", "-d", "-i", "-q", "-x", "-y", "-M":
+	case "-R", "-w", "-N", "-m", "-h", "-u", "-e", "-g", "-l", "-L", "-f", "-c", "-s", "-b", "-a", "-S", "-V", "-D", "-W", "-d", "-i", "-q", "-x", "-y", "-M":
 		return true
 	}
 	return false
@@ -96,6 +97,8 @@ func (o *options) set(option string, value bare.Str) bare.Failure {
 		o.workDir = value
 	case "-n":
 		o.notify = true
+	case "-N":
+		o.notify, o.notifyFrom = true, value
 	case "-k":
 		o.withParent = true
 	case "-h":

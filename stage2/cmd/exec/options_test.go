@@ -33,6 +33,7 @@ func TestOptions(t *testing.T) {
 		{name: "an app's end needs no program", args: []string{"-s", "web"}, want: options{bounding: allCapabilities, record: "web\x00"}},
 		{name: "an app's end in the app's root", args: []string{"-p", "-s", "web"}, want: options{bounding: allCapabilities, record: "web\x00", inApp: true}},
 		{name: "a value may look like an option", args: []string{"-w", "--", "--", "x"}, want: options{bounding: allCapabilities, workDir: "--\x00"}, argv: []string{"x"}},
+		{name: "another service manager", args: []string{"-N", "/raket/forward/in/web", "--", "x"}, want: options{bounding: allCapabilities, notify: true, notifyFrom: "/raket/forward/in/web\x00"}, argv: []string{"x"}},
 		{name: "sockets", args: []string{"-f", "2", "--", "x"}, want: options{bounding: allCapabilities, sockets: 2}, argv: []string{"x"}},
 		{name: "streams that are held", args: []string{"-m", "tls", "--", "x"}, want: options{bounding: allCapabilities, modes: "tls\x00"}, argv: []string{"x"}},
 		{name: "a journal of errors alone", args: []string{"-h", "a", "-u", "b", "-j", "--", "x"}, want: options{bounding: allCapabilities, identifier: "a\x00", unit: "b\x00", errorsLog: true}, argv: []string{"x"}},

@@ -162,8 +162,13 @@ func readFilter(path bare.Str, words []uint64) (program.View, bare.Failure) {
 func environ(p bare.Process, o options, env []*byte) **byte {
 	n := copy(env, p.Env)
 	for i, e := range env[:n] {
-		if _, ok := bare.At(e).After(notifyVar); ok && o.notify && o.root != "" {
+		_, ok := bare.At(e).After(notifyVar)
+		switch {
+		case !ok || !o.notify:
+		case o.root != "":
 			env[i] = bare.Str(notifyVar + notifyPath + "\x00").Ptr()
+		case o.notifyFrom != "":
+			env[i] = bare.Str(notifyVar + innerNotifyPath + "\x00").Ptr()
 		}
 	}
 	env[n] = nil
