@@ -2,7 +2,6 @@ package functional
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -116,10 +115,10 @@ func TestAKilledAppIsRestartedAndTheOthersStay(t *testing.T) {
 // newPID waits until an app has another PID than old, and returns it.
 func (p *pods) newPID(t *testing.T, unit, app, old string) string {
 	t.Helper()
-	p.WaitFor(t, limit, fmt.Sprintf(`%s; pid=$(for f in $(groups %s | grep /%s.service/); do cat $f; done | sort -n | head -1); [ -n "$pid" ] && [ "$pid" != %q ]`, groupsFunc, unit, app, old))
-	pid := p.pidOf(t, unit, app)
-	if n, err := strconv.Atoi(pid); err != nil || n <= 1 {
-		t.Fatalf("app %s has the PID %q", app, pid)
-	}
-	return pid
+	return p.MustRun(t, fmt.Sprintf(`%s
+end=$((SECONDS + %d))
+while pid=$(main); [ -z "$pid" ] || [ "$pid" = %q ]; do
+	[ $SECONDS -lt $end ] || { echo "app %s has no new process" >&2; exit 1; }
+done
+echo $pid`, mainPID(unit, app), int(limit.Seconds()), old, app))
 }

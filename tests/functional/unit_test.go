@@ -162,8 +162,19 @@ func TestOnlyNspawnSystemdAndAppsRemain(t *testing.T) {
 // groupsFunc defines the shell function groups: the cgroup.procs files of a unit.
 const groupsFunc = `groups() { cg=$(systemctl show -P ControlGroup $1); d=/sys/fs/cgroup/systemd; [ -d $d ] || d=/sys/fs/cgroup; find $d$cg -name cgroup.procs; }`
 
+// mainPID is a shell function, main, that prints the PID of an app's process: not one of
+// those that systemd starts before it becomes the app, or after its end.
+func mainPID(unit, app string) string {
+	return fmt.Sprintf(`%s
+main() {
+	for pid in $(for f in $(groups %s | grep /%s.service/); do cat $f; done | sort -n); do
+		case "$(cat /proc/$pid/comm 2>/dev/null)" in ""|"("*|exec|join|health) ;; *) echo $pid; return;; esac
+	done
+}`, groupsFunc, unit, app)
+}
+
 // pidOf is the host's PID of an app's first process in a unit's pod, "" if it has none.
 func (p *pods) pidOf(t *testing.T, unit, app string) string {
 	t.Helper()
-	return p.MustRun(t, fmt.Sprintf(`%s; for f in $(groups %s | grep /%s.service/); do cat $f; done | sort -n | head -1`, groupsFunc, unit, app))
+	return p.MustRun(t, mainPID(unit, app)+"; main")
 }
