@@ -216,8 +216,9 @@ const newMark = "new"
 func (s *session) finishReplace(ctx context.Context) error {
 	name := s.box.Change.App.Name
 	at, next := stageabi.AppPath(s.dir(), name), stageabi.NewAppPath(s.dir(), name)
-	_, inPlace := os.Stat(filepath.Join(at, newMark))
-	if inPlace != nil {
+	_, marked := os.Stat(filepath.Join(at, newMark))
+	_, waits := os.Stat(next)
+	if marked != nil && waits == nil {
 		if err := os.WriteFile(filepath.Join(next, newMark), nil, 0o644); err != nil {
 			return err
 		}
@@ -231,10 +232,11 @@ func (s *session) finishReplace(ctx context.Context) error {
 	if err := os.RemoveAll(next); err != nil {
 		return err
 	}
-	if err := s.settled(); err != nil {
+	// Without both it is in its place: a mark that stayed would say so of the next one, too.
+	if err := remove(filepath.Join(at, newMark)); err != nil {
 		return err
 	}
-	return remove(filepath.Join(at, newMark))
+	return s.settled()
 }
 
 // hinted is an error that knows what to try next.
