@@ -61,19 +61,14 @@ func LifeOf(spec *Spec) (Life, error) {
 			}
 		}
 	}
-	if v, ok := spec.Annotations[AnnotationInit]; ok {
-		var err error
-		if l.Init, err = strconv.ParseBool(v); err != nil {
-			return Life{}, fmt.Errorf("annotation %s: %q is neither true nor false", AnnotationInit, v)
-		}
+	if err := boolAnnotation(spec, AnnotationInit, &l.Init); err != nil {
+		return Life{}, err
 	}
-	if v, ok := spec.Annotations[AnnotationNotifyHost]; ok {
-		forwarded, err := strconv.ParseBool(v)
-		if err != nil {
-			return Life{}, fmt.Errorf("annotation %s: %q is neither true nor false", AnnotationNotifyHost, v)
-		}
-		l.Unforwarded = !forwarded
+	forwarded := true
+	if err := boolAnnotation(spec, AnnotationNotifyHost, &forwarded); err != nil {
+		return Life{}, err
 	}
+	l.Unforwarded = !forwarded
 	if text := spec.Annotations[AnnotationTimer]; text != "" {
 		for line := range strings.SplitSeq(text, "\n") {
 			name, value, _ := strings.Cut(line, "=")
@@ -81,6 +76,20 @@ func LifeOf(spec *Spec) (Life, error) {
 		}
 	}
 	return l, l.check()
+}
+
+// boolAnnotation reads an annotation that is true or false; what has none stays as it is.
+func boolAnnotation(spec *Spec, name string, to *bool) error {
+	v, ok := spec.Annotations[name]
+	if !ok {
+		return nil
+	}
+	b, err := strconv.ParseBool(v)
+	if err != nil {
+		return fmt.Errorf("annotation %s: %q is neither true nor false", name, v)
+	}
+	*to = b
+	return nil
 }
 
 type lifeList struct {

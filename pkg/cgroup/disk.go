@@ -16,12 +16,17 @@ var ErrNoDisk = errors.New("the file system is on no single block device")
 
 // Disk is the whole disk that path is on, for the limits that the kernel keeps of disks
 // (Documentation/admin-guide/cgroup-v2.rst, "IO").
-func Disk(path string) (major, minor uint32, err error) {
+// It is a major and a minor number, and nil with an error.
+func Disk(path string) (*[2]int64, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
-		return 0, 0, &os.PathError{Op: "find the disk of", Path: path, Err: err}
+		return nil, &os.PathError{Op: "find the disk of", Path: path, Err: err}
 	}
-	return disk("/sys/dev/block", unix.Major(st.Dev), unix.Minor(st.Dev))
+	major, minor, err := disk("/sys/dev/block", unix.Major(st.Dev), unix.Minor(st.Dev))
+	if err != nil {
+		return nil, err
+	}
+	return &[2]int64{int64(major), int64(minor)}, nil
 }
 
 func disk(sys string, major, minor uint32) (uint32, uint32, error) {

@@ -42,12 +42,17 @@ func Stop(ctx context.Context, p *pod.Pod, app string, force bool) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	a, _ := s.box.Find(app)
-	s.box.Change = &stageabi.Change{Op: stageabi.ChangeStop, App: a, Handed: true, Force: force}
-	if err := s.write(); err != nil {
+	if err := s.noteStop(app, force); err != nil {
 		return err
 	}
 	return s.finishStop(ctx)
+}
+
+// noteStop writes that an app is about to be stopped.
+func (s *session) noteStop(app string, force bool) error {
+	a, _ := s.box.Find(app)
+	s.box.Change = &stageabi.Change{Op: stageabi.ChangeStop, App: a, Handed: true, Force: force}
+	return s.write()
 }
 
 // finishStop stops the app that is to be stopped. The pod may end with that.
@@ -91,8 +96,7 @@ func Remove(ctx context.Context, p *pod.Pod, app string) (err error) {
 		return &hinted{fmt.Errorf("app %s needs app %s (--requires, --binds-to)", who, app), "remove " + who + " first, or replace " + app + " by raket app update"}
 	}
 	a, _ := s.box.Find(app)
-	s.box.Change = &stageabi.Change{Op: stageabi.ChangeStop, App: a, Handed: true}
-	if err := s.write(); err != nil {
+	if err := s.noteStop(app, false); err != nil {
 		return err
 	}
 	if err := s.stop(ctx, app, false); err != nil {

@@ -114,11 +114,8 @@ func withDisk(text []byte, dir string) ([]byte, error) {
 	if spec.Linux == nil || !appspec.LimitsDisk(spec.Linux.Resources) {
 		return appspec.Indent(text)
 	}
-	var device *[2]int64
-	major, minor, err := cgroup.Disk(dir)
-	if err == nil {
-		device = &[2]int64{int64(major), int64(minor)}
-	} else if !errors.Is(err, cgroup.ErrNoDisk) {
+	device, err := cgroup.Disk(dir)
+	if err != nil && !errors.Is(err, cgroup.ErrNoDisk) {
 		return nil, err
 	}
 	appspec.SetDisk(spec.Linux.Resources, device)

@@ -170,12 +170,14 @@ func forwardCommand(p Pod) []string {
 		argv = append(argv, "-w", strconv.FormatInt(w.Watchdog.Microseconds(), 10))
 	}
 	argv = append(argv, ForwardPath, statusPath)
+	watched := map[string]bool{}
+	for _, a := range p.Apps {
+		has, err := Watched(a.Spec)
+		watched[a.Name] = err == nil && has
+	}
 	for _, name := range w.Apps {
-		for _, a := range p.Apps {
-			if watched, err := Watched(a.Spec); a.Name == name && err == nil && watched {
-				name = "+" + name
-				break
-			}
+		if watched[name] {
+			name = "+" + name
 		}
 		argv = append(argv, name)
 	}

@@ -33,7 +33,7 @@ func (c *change) units() error {
 		return err
 	}
 	c.plan.Given = unitgen.GivenSockets(c.pod.forUnits())
-	if c.plan.Waiting, err = c.waiting(in); err != nil {
+	if c.plan.Waiting, err = c.waiting(in, c.plan.Calm); err != nil {
 		return err
 	}
 	if c.plan.Hold, err = unitgen.Hold(c.pod.sandbox.ExitPolicy); err != nil || c.old == nil {
@@ -49,16 +49,17 @@ func (c *change) units() error {
 	if c.plan.OldCalm, err = c.calm(old, c.plan.Dependents); err != nil {
 		return err
 	}
-	c.plan.OldWaiting, err = c.waiting(old)
+	c.plan.OldWaiting, err = c.waiting(old, c.plan.OldCalm)
 	return err
 }
 
-// waiting makes the units as calm does, with one that does not start for now where nobody can
+// waiting makes calm units anew, with one that does not start for now, where nobody can
 // keep connections from asking for it: those of the host's sockets.
-func (c *change) waiting(in unitgen.Pod) (map[string][]byte, error) {
-	if len(c.plan.Given) > 0 {
-		in.Waiting = c.plan.App
+func (c *change) waiting(in unitgen.Pod, calm map[string][]byte) (map[string][]byte, error) {
+	if len(c.plan.Given) == 0 {
+		return calm, nil
 	}
+	in.Waiting = c.plan.App
 	return c.calm(in, c.plan.Dependents)
 }
 

@@ -64,11 +64,9 @@ func (p *pod) limitDisk() error {
 	if len(limited) == 0 {
 		return nil
 	}
-	var device *[2]int64
-	major, minor, err := cgroup.Disk(".")
+	device, err := cgroup.Disk(".")
 	switch {
 	case err == nil:
-		device = &[2]int64{int64(major), int64(minor)}
 	case !errors.Is(err, cgroup.ErrNoDisk):
 		return err
 	case !p.quiet:

@@ -56,17 +56,10 @@ func mainPID(app bare.Str) bare.Failure {
 	if errno != 0 {
 		return bare.Check(step, app.Text(), errno)
 	}
-	var text [12]byte
-	n := len(text) - 1
-	text[n] = '\n'
-	for {
-		n--
-		text[n] = '0' + byte(pid%10)
-		if pid /= 10; pid == 0 {
-			break
-		}
-	}
-	return bare.Check("print the main process", "", bare.Write(1, text[n:]))
+	var text bare.Text
+	text.AddUint(uint64(pid), 1)
+	text.Add("\n")
+	return bare.Check("print the main process", "", bare.Write(1, text.Bytes()))
 }
 
 // question is a message being written. What does not fit makes it too long.
