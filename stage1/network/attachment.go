@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/containernetworking/cni/libcni"
+	"github.com/containernetworking/cni/pkg/invoke"
 	types100 "github.com/containernetworking/cni/pkg/types/100"
 
 	"github.com/raket/raket/pkg/boundedfile"
@@ -42,7 +43,7 @@ func (r *record) attachment(a stageabi.Attachment, nsPath string) (*attachment, 
 }
 
 // cni is libcni with the record's cache.
-func (a *attachment) cni(p *plugins) *libcni.CNIConfig {
+func (a *attachment) cni(p invoke.Exec) *libcni.CNIConfig {
 	return libcni.NewCNIConfigWithCacheDir(a.record.Network.PluginDirs, filepath.Join(a.record.dir, resultsDir), p)
 }
 
@@ -76,7 +77,7 @@ func (a *attachment) recall() *types100.Result {
 			return nil
 		}
 	}
-	cached, err := a.cni(nil).GetNetworkListCachedResult(a.list, &a.rt)
+	cached, err := a.cni(&plugins{}).GetNetworkListCachedResult(a.list, &a.rt)
 	if err != nil || cached == nil {
 		return nil
 	}

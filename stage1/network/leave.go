@@ -14,6 +14,7 @@ import (
 	"github.com/containernetworking/cni/libcni"
 	"github.com/containernetworking/cni/pkg/types"
 
+	"github.com/raket/raket/pkg/boundedfile"
 	"github.com/raket/raket/pkg/flock"
 	"github.com/raket/raket/pkg/stageabi"
 )
@@ -162,7 +163,8 @@ func (r *record) leave(ctx context.Context, nsPath string) error {
 	return r.remove()
 }
 
-// leave undoes one attachment.
+// leave undoes one attachment. A plugin that fails keeps none of its chain from undoing
+// their own: what they did goes, and what they said stays for when it is tried again.
 func (a *attachment) leave(ctx context.Context) (err error) {
 	res := a.recall()
 	if a.rt.NetNS == "" && madeVeth(res) {
@@ -173,7 +175,45 @@ func (a *attachment) leave(ctx context.Context) (err error) {
 		defer func() { err = errors.Join(err, ns.close()) }()
 		a.rt.NetNS = ns.path()
 	}
-	return a.cni(&plugins{}).DelNetworkList(ctx, a.list, &a.rt)
+	result, err := boundedfile.Read(a.cached(), maxAnswerBytes)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	undo := undoing{plugins: &plugins{}}
+	if err := a.cni(&undo).DelNetworkList(ctx, a.list, &a.rt); err != nil {
+		return err
+	}
+	if undo.failed != nil && result != nil {
+		undo.failed = append(undo.failed, os.WriteFile(a.cached(), result, 0o600)) // libcni has removed it
+	}
+	return errors.Join(undo.failed...)
+}
+
+// undoing executes plugins, and lets libcni go on to the next when one fails.
+type undoing struct {
+	*plugins
+	failed []error
+}
+
+// ExecPlugin implements invoke.Exec.
+func (u *undoing) ExecPlugin(ctx context.Context, path string, stdin []byte, env []string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	answer, err := u.plugins.ExecPlugin(ctx, path, stdin, env)
+	if err != nil {
+		u.failed = append(u.failed, fmt.Errorf("plugin %s: %w", filepath.Base(path), err))
+	}
+	return answer, nil
+}
+
+// FindInPath implements invoke.Exec.
+func (u *undoing) FindInPath(plugin string, dirs []string) (string, error) {
+	path, err := u.plugins.FindInPath(plugin, dirs)
+	if err != nil {
+		u.failed = append(u.failed, err)
+	}
+	return path, nil
 }
 
 // collect has plugins remove what belongs to no pod: CNI's GC, which those that have it do

@@ -80,6 +80,9 @@ func (p *plugins) ExecPlugin(ctx context.Context, path string, stdin []byte, env
 	e := new(types.Error)
 	if json.Unmarshal(answer, e) == nil && e.Msg != "" {
 		e.Msg, e.Details = oneLine([]byte(e.Msg)), oneLine([]byte(e.Details))
+		if strings.Contains(e.Msg, exec.ErrNotFound.Error()) {
+			e.Msg += ": install that program, or take plugin " + name + " out of the network"
+		}
 		return nil, e
 	}
 	if said == "" {

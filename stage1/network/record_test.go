@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -90,12 +91,51 @@ func TestWhatAPluginFailsToUndoIsTriedAgainAlone(t *testing.T) {
 	r.Joined = true
 	must(t, r.write(), r.held.Close())
 	err := Leave(t.Context(), n.StateDir, "a")
-	if err == nil || err.Error() != `pod a: leave network n: plugin type="plug" failed (delete): try again` {
+	if err == nil || err.Error() != `pod a: leave network n: plugin plug: try again` {
 		t.Errorf("error %v", err)
 	}
 	must(t, os.WriteFile(filepath.Join(n.PluginDirs[0], "plug.mended"), nil, 0o600), Sweep(t.Context(), n.StateDir))
 	if diff := cmp.Diff("DEL eth1 netns=\nDEL eth0 netns=\nDEL eth0 netns=\n", read(t, asked)); diff != "" {
 		t.Error("(-want +got):\n" + diff)
+	}
+}
+
+func TestAPluginThatFailsToUndoKeepsNoOtherOfItsChain(t *testing.T) {
+	n, asked := state(t, "cat >>$0.in")
+	dir := n.PluginDirs[0]
+	must(t, os.WriteFile(filepath.Join(dir, "failing"), []byte("#!/bin/sh\necho failing >>"+asked+"\ntest -e $0.mended || { echo no such thing >&2; exit 1; }\ncat >$0.in"), 0o755))
+	n.Attachments = n.Attachments[:1]
+	n.Attachments[0].Config = json.RawMessage(`{"cniVersion":"1.1.0","name":"n","plugins":[{"type":"plug"},{"type":"failing"},{"type":"gone"}]}`)
+	r := begin(t, "a", n)
+	r.Joined = true
+	at, err := r.attachment(n.Attachments[0], "")
+	must(t, err, os.WriteFile(at.output(), []byte(`{"cniVersion":"1.1.0","ips":[{"address":"10.0.0.9/24"}]}`), 0o600), r.write(), r.held.Close())
+	err = Leave(t.Context(), n.StateDir, "a")
+	if err == nil || !strings.Contains(err.Error(), "no CNI plugin \"gone\"") || !strings.Contains(err.Error(), "plugin failing: exit status 1: no such thing") {
+		t.Errorf("error %v", err)
+	}
+	if diff := cmp.Diff("failing\nDEL eth0 netns=\n", read(t, asked)); diff != "" {
+		t.Error("(-want +got):\n" + diff)
+	}
+	// When it can, it is told what it did.
+	must(t, os.WriteFile(filepath.Join(dir, "failing.mended"), nil, 0o600), os.WriteFile(filepath.Join(dir, "gone"), []byte("#!/bin/sh"), 0o755), Sweep(t.Context(), n.StateDir))
+	for _, name := range []string{"plug.in", "failing.in"} {
+		if got := read(t, filepath.Join(dir, name)); !strings.Contains(got, "10.0.0.9/24") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if uuids, err := records(n.StateDir); err != nil || len(uuids) > 0 {
+		t.Errorf("left: %v, %v", uuids, err)
+	}
+}
+
+func TestAPluginThatLacksAProgram(t *testing.T) {
+	n, _ := state(t, `printf '{"code":999,"msg":"could not initialize: exec: \"iptables\": executable file not found in $PATH"}'; exit 1`)
+	r := begin(t, "a", n)
+	must(t, r.held.Close())
+	err := Leave(t.Context(), n.StateDir, "a")
+	if err == nil || !strings.Contains(err.Error(), "$PATH: install that program, or take plugin plug out of the network") {
+		t.Errorf("error %v", err)
 	}
 }
 
