@@ -290,6 +290,8 @@ func (n *Network) addIPAM(p *Plugin, v strictjson.Value) error {
 		switch m.Key {
 		case "type":
 			p.IPAM, err = pluginType(m.Value)
+		case "daemonSocketPath":
+			p.Daemon, _ = m.Value.Text()
 		case "subnet":
 			err = n.addSubnet(m.Value)
 		case "ranges":

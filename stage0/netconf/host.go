@@ -102,6 +102,9 @@ func (n Network) Check(dirs []string) error {
 		}
 	}
 	for _, p := range n.Plugins {
+		if err := p.checkDaemon(n.Name, dirs); err != nil {
+			return err
+		}
 		program := map[string]string{"nftables": "nft", "iptables": "iptables"}[p.Backend]
 		if program != "" && !hasProgram(program) {
 			return &unusable{

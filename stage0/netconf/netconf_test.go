@@ -2,11 +2,14 @@ package netconf
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -289,6 +292,44 @@ func TestANetworkNeedsThePrograms(t *testing.T) {
 	if want := "network default: its plugin ptp needs iptables, which is not installed"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %q", err, want)
 	}
+}
+
+func TestANetworkNeedsTheDaemonOfItsPlugin(t *testing.T) {
+	dir, bin := t.TempDir(), plugins(t, "bridge", "dhcp")
+	path := dir + "/dhcp.sock"
+	n, err := Parse(fmt.Appendf(nil, `{"cniVersion":"1.0.0","name":"lan","type":"bridge","ipam":{"type":"dhcp","daemonSocketPath":%q}}`, path), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := func(why string) {
+		t.Helper()
+		err := n.Check([]string{bin})
+		want := fmt.Sprintf("network lan: nobody listens at %s, where its plugin dhcp asks for addresses: %s", path, why)
+		var u *unusable
+		if !errors.As(err, &u) || u.what != want || u.hint != "start the daemon: "+bin+"/dhcp daemon -socketpath "+path {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	refused("no such file or directory")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Check([]string{bin}); err != nil {
+		t.Error(err)
+	}
+	// Who listens was not called.
+	if err := l.(*net.UnixListener).SetDeadline(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Accept(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the daemon was called: %v", err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	refused("connection refused")
 }
 
 func TestBuiltinNetworks(t *testing.T) {

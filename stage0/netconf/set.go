@@ -52,6 +52,8 @@ type Plugin struct {
 	Type string
 	// IPAM is the type of the plugin that hands out addresses, "" for none.
 	IPAM string
+	// Daemon is the socket at which that asks for them, where the configuration says so.
+	Daemon string
 	// Capabilities are the keys of runtimeConfig that it takes, sorted.
 	Capabilities []string
 	// Backend is "nftables", "iptables" or "firewalld" where the configuration asks for one.

@@ -35,7 +35,7 @@ func Join(ctx context.Context, uuid string, n stageabi.Network, say func(string)
 		return nil, fmt.Errorf("join networks: %w", err)
 	}
 	// Their addresses and ports may be the ones that this pod wants.
-	if err := Sweep(ctx, n.StateDir); err != nil {
+	if err := Sweep(ctx, n.StateDir, ""); err != nil {
 		say(err.Error())
 	}
 	if err := Leave(ctx, n.StateDir, uuid); err != nil {

@@ -38,8 +38,9 @@ func Leave(ctx context.Context, stateDir, uuid string) error {
 
 // Sweep has all pods that have ended leave their networks. It leaves those to others that
 // others are at, goes on after an error, and lets plugins collect what is nobody's
-// where a pod may have left something that nobody knows of.
-func Sweep(ctx context.Context, stateDir string) error {
+// where a pod may have left something that nobody knows of. Pods of the unit ended are waited for:
+// systemd may say that it ends while they still do. "" is no unit.
+func Sweep(ctx context.Context, stateDir, ended string) error {
 	uuids, err := records(stateDir)
 	if err != nil {
 		return fmt.Errorf("look for networks of ended pods: %w", err)
@@ -48,7 +49,7 @@ func Sweep(ctx context.Context, stateDir string) error {
 	var unsure []*attachment
 	for _, uuid := range uuids {
 		ctx, cancel := context.WithTimeout(ctx, undoPatience)
-		left, err := leave(ctx, stateDir, uuid, false)
+		left, err := leave(ctx, stateDir, uuid, ended != "" && unitOf(stateDir, uuid) == ended)
 		cancel()
 		if err != nil {
 			errs = append(errs, err)
@@ -61,6 +62,15 @@ func Sweep(ctx context.Context, stateDir string) error {
 		errs = append(errs, collect(ctx, stateDir, unsure))
 	}
 	return errors.Join(errs...)
+}
+
+// unitOf is the unit in which a pod runs or ran.
+func unitOf(stateDir, uuid string) string {
+	r, err := openRecord(filepath.Join(stateDir, recordsDir, uuid), nil)
+	if err != nil {
+		return "" // it is being undone
+	}
+	return r.Unit
 }
 
 // leave undoes a dead pod's record, and returns it as it was if this process did so.

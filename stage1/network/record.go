@@ -11,6 +11,7 @@ import (
 
 	"github.com/raket/raket/pkg/atomicfile"
 	"github.com/raket/raket/pkg/boundedfile"
+	"github.com/raket/raket/pkg/cgroup"
 	"github.com/raket/raket/pkg/flock"
 	"github.com/raket/raket/pkg/stageabi"
 )
@@ -35,6 +36,8 @@ const (
 // record is what undoes a pod's attachments.
 type record struct {
 	UUID string `json:"uuid"`
+	// Unit of the host's systemd is where the pod runs; "" for none.
+	Unit string `json:"unit,omitempty"`
 	// Boot is the ID of the boot in which the pod joined.
 	Boot string `json:"boot"`
 	// Joined says that all networks have been joined, and no plugin is at work.
@@ -60,7 +63,11 @@ func makeRecord(uuid string, n stageabi.Network) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &record{UUID: uuid, Boot: boot, Network: n, dir: tmp, held: held}
+	unit, err := cgroup.Unit()
+	if err != nil {
+		unit = "" // a host without systemd, or a shell that no unit has
+	}
+	r := &record{UUID: uuid, Unit: unit, Boot: boot, Network: n, dir: tmp, held: held}
 	err = func() error {
 		if err := r.write(); err != nil {
 			return err

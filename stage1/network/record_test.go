@@ -70,13 +70,13 @@ func read(t *testing.T, path string) string {
 func TestARecordIsUndoneOnceAndBackwards(t *testing.T) {
 	n, asked := state(t, "")
 	r := begin(t, "a", n)
-	must(t, Sweep(t.Context(), n.StateDir))
+	must(t, Sweep(t.Context(), n.StateDir, ""))
 	if got := read(t, asked); got != "" {
 		t.Errorf("while the pod lives: %q", got)
 	}
 	r.Joined = true
 	must(t, r.write(), r.held.Close())
-	must(t, Sweep(t.Context(), n.StateDir), Sweep(t.Context(), n.StateDir), Leave(t.Context(), n.StateDir, "a"))
+	must(t, Sweep(t.Context(), n.StateDir, ""), Sweep(t.Context(), n.StateDir, ""), Leave(t.Context(), n.StateDir, "a"))
 	if diff := cmp.Diff("DEL eth1 netns=\nDEL eth0 netns=\n", read(t, asked)); diff != "" {
 		t.Error("(-want +got):\n" + diff)
 	}
@@ -94,7 +94,7 @@ func TestWhatAPluginFailsToUndoIsTriedAgainAlone(t *testing.T) {
 	if err == nil || err.Error() != `pod a: leave network n: plugin plug: try again` {
 		t.Errorf("error %v", err)
 	}
-	must(t, os.WriteFile(filepath.Join(n.PluginDirs[0], "plug.mended"), nil, 0o600), Sweep(t.Context(), n.StateDir))
+	must(t, os.WriteFile(filepath.Join(n.PluginDirs[0], "plug.mended"), nil, 0o600), Sweep(t.Context(), n.StateDir, ""))
 	if diff := cmp.Diff("DEL eth1 netns=\nDEL eth0 netns=\nDEL eth0 netns=\n", read(t, asked)); diff != "" {
 		t.Error("(-want +got):\n" + diff)
 	}
@@ -143,7 +143,7 @@ func TestANetworkThatMayHaveLeftovers(t *testing.T) {
 	n, asked := state(t, "")
 	alive, killed := begin(t, "alive", n), begin(t, "killed", n)
 	must(t, killed.held.Close())
-	must(t, Sweep(t.Context(), n.StateDir))
+	must(t, Sweep(t.Context(), n.StateDir, ""))
 	if diff := cmp.Diff("DEL eth1 netns=\nDEL eth0 netns=\nGC netns=\n", read(t, asked)); diff != "" {
 		t.Error("of a pod that was killed while it joined (-want +got):\n" + diff)
 	}
@@ -152,7 +152,7 @@ func TestANetworkThatMayHaveLeftovers(t *testing.T) {
 	lock, err := flock.Create(filepath.Join(n.StateDir, joinLock))
 	must(t, err, lock.Shared())
 	killed = begin(t, "killed", n)
-	must(t, killed.held.Close(), Sweep(t.Context(), n.StateDir))
+	must(t, killed.held.Close(), Sweep(t.Context(), n.StateDir, ""))
 	if got := read(t, asked); got != "DEL eth1 netns=\nDEL eth0 netns=\n" {
 		t.Errorf("while a pod joins: %q", got)
 	}
@@ -186,7 +186,7 @@ func TestABrokenRecordKeepsNoOther(t *testing.T) {
 	r := begin(t, "b", n)
 	r.Joined = true
 	must(t, r.write(), r.held.Close())
-	if err := Sweep(t.Context(), n.StateDir); err == nil {
+	if err := Sweep(t.Context(), n.StateDir, ""); err == nil {
 		t.Error("no error")
 	}
 	if got := read(t, asked); got != "DEL eth1 netns=\nDEL eth0 netns=\n" {

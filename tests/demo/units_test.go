@@ -28,9 +28,9 @@ func TestUnits(t *testing.T) {
 			t.Fatal(err)
 		}
 		// The program they name need not be installed here.
-		text := strings.ReplaceAll(string(b), "=/usr/local/bin/raket ", "=/bin/true ")
+		text := strings.NewReplacer("=/usr/local/bin/raket ", "=/bin/true ", "=/usr/local/lib/raket/cni/dhcp ", "=/bin/true ").Replace(string(b))
 		if strings.HasSuffix(f.Name(), ".service") && text == string(b) {
-			t.Errorf("%s does not run /usr/local/bin/raket, which make install replaces", f.Name())
+			t.Errorf("%s runs nothing below /usr/local, which make install replaces", f.Name())
 		}
 		path := filepath.Join(dir, f.Name())
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {

@@ -53,3 +53,17 @@ sed -i "s/$new/%[4]s/; s/\"boot\":\"[^\"]*\"/\"boot\":\"another\"/" %[4]s/record
 		t.Errorf("asked: %s", got)
 	}
 }
+
+func TestAUnitWhosePodTakesTimeToEnd(t *testing.T) {
+	r := newRecorded(t, map[string][]string{"one": {`"address":"10.1.0.2/24"`}})
+	// systemd ends it by itself, and stops what is bound to it at once.
+	slow := app{script: "trap 'sleep 1; exit' TERM; notify READY=1; while :; do sleep 0.1; done", flags: []string{"--type=notify", "--notify-access=all", "--stop-timeout=1m"}}
+	r.MustRun(t, "systemd-run --quiet --unit=f-slow -p Type=notify -p NotifyAccess=main -p KillMode=mixed -p Delegate=yes -p Slice=machine.slice -p SuccessExitStatus=133 -p RuntimeMaxSec=1 -- "+
+		r.cmd()+" "+quote(podLine([]string{"run", "--quiet", "--net=one"}, slow)...))
+	t.Cleanup(func() { r.Run(t, "systemctl stop f-slow; systemctl reset-failed f-slow") })
+	r.WaitFor(t, time.Minute, "systemctl is-failed f-slow && ! systemctl list-units --all --plain --no-legend 'raket-network-*' | grep .")
+	// Without any further command of raket's.
+	if got, want := r.said(t), "ADD one eth0 netns=here prev=no\nDEL one eth0 netns=none prev=yes\n"; got != want {
+		t.Errorf("asked %q, want %q", got, want)
+	}
+}

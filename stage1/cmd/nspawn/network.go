@@ -92,17 +92,18 @@ func sweepAfter(ctx context.Context, stateDir string) {
 		return
 	}
 	name := "raket-network-" + strings.ReplaceAll(unit, "@", ":") + ".service"
-	if err := sd.RunAfter(ctx, name, "Leave the networks of "+unit, unit, self, []string{sweepName, stateDir}); err != nil && os.Getenv(stageabi.EnvDebug) == "1" {
+	if err := sd.RunAfter(ctx, name, "Leave the networks of "+unit, unit, self, []string{sweepName, stateDir, unit}); err != nil && os.Getenv(stageabi.EnvDebug) == "1" {
 		fmt.Fprintln(os.Stderr, "raket: network:", err)
 	}
 }
 
-// sweep has the pods that have ended leave their networks: sweep DIRECTORY.
+// sweep has the pods that have ended leave their networks, and those of a unit as soon as they
+// have: sweep DIRECTORY UNIT.
 func sweep(ctx context.Context, args []string) error {
-	if len(args) != 1 {
-		return fmt.Errorf("%s: want a directory, have %d arguments", sweepName, len(args))
+	if len(args) != 2 {
+		return fmt.Errorf("%s: want a directory and a unit, have %d arguments", sweepName, len(args))
 	}
-	return errors.Join(network.Sweep(ctx, args[0]), podnames.Refresh(args[0]))
+	return errors.Join(network.Sweep(ctx, args[0], args[1]), podnames.Refresh(args[0]))
 }
 
 // leaveNetworks has the ended pod of this directory leave its networks, if it has not.
