@@ -21,7 +21,7 @@ FUNCTIONAL = -shards=2 -timeout 45m ./tests/functional
 CHECKS     = -step 'gofmt=dist/check.sh gofmt' -step 'vet=dist/check.sh vet' -step 'staticcheck=dist/check.sh staticcheck'
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build bare demo demo-host check test itest bench man install clean
+.PHONY: help deps build bare demo demo-host check test itest vmtest bench man install clean
 
 help: ## print this
 	@sed -nE 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -65,6 +65,10 @@ test: build ## the whole suite; functional tests need root, and are skipped with
 itest: build ## the functional tests only; RUN=REGEXP chooses
 	@dist/deps.sh test
 	@$(COUNT) $(if $(RUN),-- -p 1 -timeout 45m -run '$(RUN)' ./tests/...,-- -p 2 -timeout 20m $(SUITE) -- $(FUNCTIONAL))
+
+vmtest: build ## functional tests on a virtual machine with cgroup v2; RUN=REGEXP chooses
+	@dist/deps.sh test vm
+	@$(COUNT) -- -exec $(CURDIR)/tests/testhost/vm -timeout 60m -run '$(RUN)' ./tests/functional
 
 bench: build ## raket beside podman and a bare nspawn; see docs/benchmarks.md. ARGS=-quick
 	@dist/deps.sh bench

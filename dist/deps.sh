@@ -1,6 +1,6 @@
 #!/bin/sh
 # deps.sh [--optional] GROUP…: have the commands that building (build), testing (test), the
-# demo (demo) and the benchmarks (bench) need.
+# demo (demo), the benchmarks (bench) and a virtual machine for tests (vm) need.
 #
 # On Debian and Ubuntu as root it installs the packages that are missing, by name. Elsewhere,
 # and for ordinary users, it names the missing commands and stops; with --optional it names
@@ -21,13 +21,14 @@ table() {
                 gnupg:gpg gnupg:gpgconf ;;
     bench) echo systemd-container:systemd-nspawn debootstrap:debootstrap procps:pgrep docker-registry:docker-registry \
                 podman:podman crun:crun netavark:/usr/lib/podman/netavark iproute2:ip nftables:nft skopeo:skopeo umoci:umoci busybox-static:busybox curl:curl jq:jq ;;
-    *) echo "deps.sh: unknown group $1 (build, test, demo, bench)" >&2; exit 2 ;;
+    vm)    echo qemu-system-x86:qemu-system-x86_64 util-linux:setpriv dpkg:dpkg-deb ;;
+    *) echo "deps.sh: unknown group $1 (build, test, demo, bench, vm)" >&2; exit 2 ;;
   esac
 }
 
 optional=
 [ "${1:-}" = --optional ] && { optional=yes; shift; }
-[ $# -gt 0 ] || { echo "usage: deps.sh [--optional] build|test|demo|bench…" >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: deps.sh [--optional] build|test|demo|bench|vm…" >&2; exit 2; }
 wanted=
 for group in "$@"; do wanted="$wanted $(table "$group")"; done
 

@@ -19,5 +19,8 @@
 // In the host the checkout's bin is at BinDir, first in PATH, read-only; /var/lib/raket is
 // empty and on a file system that overlayfs accepts as an upper directory.
 //
+// The script "vm" runs a test binary, hosts and all, on a virtual machine with a kernel of
+// its own and pure cgroup v2: go test -exec tests/testhost/vm.
+//
 // It must not import any stage or pkg package: it is what those are tested with.
 package testhost
