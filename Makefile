@@ -89,7 +89,7 @@ install: build ## install to $(DESTDIR)$(PREFIX)
 	install -D -m644 dist/completions/raket.fish $(SHARE)/fish/vendor_completions.d/raket.fish
 	install -D -m644 dist/completions/_raket $(SHARE)/zsh/site-functions/_raket
 	@set -e; for u in dist/units/*; do case $$u in */raket-*) d=$(LIBDIR)/systemd/system;; *) d=$(SHARE)/doc/raket/examples;; esac; \
-		echo "$$u -> $$d"; sed 's|/usr/local/bin/|$(PREFIX)/bin/|' $$u >$$d/$${u##*/}; chmod 644 $$d/$${u##*/}; done
+		echo "$$u -> $$d"; sed 's|/usr/local/|$(PREFIX)/|' $$u >$$d/$${u##*/}; chmod 644 $$d/$${u##*/}; done
 
 clean: ## remove bin/ and out/
 	rm -rf bin out

@@ -118,7 +118,7 @@ func TestAPluginThatFailsToUndoKeepsNoOtherOfItsChain(t *testing.T) {
 		t.Error("(-want +got):\n" + diff)
 	}
 	// When it can, it is told what it did.
-	must(t, os.WriteFile(filepath.Join(dir, "failing.mended"), nil, 0o600), os.WriteFile(filepath.Join(dir, "gone"), []byte("#!/bin/sh"), 0o755), Sweep(t.Context(), n.StateDir))
+	must(t, os.WriteFile(filepath.Join(dir, "failing.mended"), nil, 0o600), os.WriteFile(filepath.Join(dir, "gone"), []byte("#!/bin/sh"), 0o755), Sweep(t.Context(), n.StateDir, ""))
 	for _, name := range []string{"plug.in", "failing.in"} {
 		if got := read(t, filepath.Join(dir, name)); !strings.Contains(got, "10.0.0.9/24") {
 			t.Errorf("%s: %q", name, got)
