@@ -3,6 +3,9 @@ package journalstream
 // SocketPath is where journald listens.
 const SocketPath = "/run/systemd/journal/stdout"
 
+// ErrorPrefix begins a line that is an error (sd-daemon(3), SD_ERR).
+const ErrorPrefix = "<3>"
+
 // Header is what a connection begins with: identifier, unit, priority (6,
 // informational), whether lines may have a "<N>" prefix with their own (yes), and
 // the switches for forwarding to syslog, the kernel's log and the console, a

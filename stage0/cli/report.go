@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/raket/raket/pkg/complaint"
 )
 
 // report prints an error and returns what to exit with.
@@ -24,7 +26,7 @@ func (e *env) report(verb string, err error) int {
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
-	fmt.Fprintf(e.stderr, "%s: %s\n", who, oneLine(err.Error()))
+	complaint.Line(e.stderr, who+": "+oneLine(err.Error()))
 	if e.debug {
 		printTree(e.stderr, err, "  ")
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/raket/raket/pkg/appcredential"
+	"github.com/raket/raket/pkg/complaint"
 	"github.com/raket/raket/pkg/pod"
 	"github.com/raket/raket/pkg/podsocket"
 	"github.com/raket/raket/pkg/stageabi"
@@ -154,7 +155,7 @@ func logMode(asked stageabi.LogMode, stdout *os.File, socket string) stageabi.Lo
 	if err := unix.Fstat(int(stdout.Fd()), &st); err != nil {
 		return fallbackLog(journal)
 	}
-	if journal && os.Getenv("JOURNAL_STREAM") == fmt.Sprintf("%d:%d", st.Dev, st.Ino) {
+	if journal && complaint.ToJournal(stdout) {
 		return stageabi.LogJournal
 	}
 	var null unix.Stat_t

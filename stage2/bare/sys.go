@@ -106,6 +106,19 @@ func Lstat(path Str) (mode uint32, errno syscall.Errno) {
 	return uint32(st.Mode), errno
 }
 
+// SameFile reports whether two descriptors are of one file, a socket for instance.
+func SameFile(a, b int) bool {
+	var one, other unix.Statx_t
+	return identity(a, &one) == 0 && identity(b, &other) == 0 &&
+		one.Ino == other.Ino && one.Dev_major == other.Dev_major && one.Dev_minor == other.Dev_minor
+}
+
+func identity(fd int, st *unix.Statx_t) syscall.Errno {
+	empty := Str("\x00")
+	_, errno := call6(unix.SYS_STATX, uintptr(fd), ptr(empty.Ptr()), unix.AT_EMPTY_PATH, unix.STATX_INO, uintptr(unsafe.Pointer(st)), 0)
+	return errno
+}
+
 // Umask is umask(2).
 func Umask(mask uintptr) uintptr {
 	old, _ := call(unix.SYS_UMASK, mask, 0, 0)

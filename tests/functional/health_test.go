@@ -152,7 +152,7 @@ func TestReadinessWaitsForHealth(t *testing.T) {
 		if r := p.Run(t, "systemctl start "+unit); r.Code == 0 {
 			t.Error("systemctl start succeeded")
 		}
-		if log := p.MustRun(t, "journalctl --sync; journalctl -o cat -u "+unit); !strings.Contains(log, `raket: app app is unhealthy: the check exited with status 3: "no good"`) {
+		if log := p.MustRun(t, "journalctl --sync; journalctl -p err -o cat -u "+unit); !strings.Contains(log, `raket: app app is unhealthy: the check exited with status 3: "no good"`) {
 			t.Errorf("the journal has %s", log)
 		}
 	})

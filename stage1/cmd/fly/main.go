@@ -9,6 +9,7 @@ import (
 
 	"github.com/raket/raket/pkg/approot"
 	"github.com/raket/raket/pkg/appspec"
+	"github.com/raket/raket/pkg/complaint"
 	"github.com/raket/raket/pkg/stageabi"
 )
 
@@ -36,7 +37,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		err = fmt.Errorf("no entrypoint %q", name)
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, "raket: stage1:", err)
+		complaint.Line(stderr, "raket: stage1: "+err.Error())
 		if code == 0 {
 			code = stageabi.ExitCommand
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/raket/raket/pkg/complaint"
 	"github.com/raket/raket/pkg/stageabi"
 )
 
@@ -56,7 +57,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	if err != nil {
 		if !errors.Is(err, errSaid) {
-			fmt.Fprintln(stderr, "raket: stage1:", err)
+			complaint.Line(stderr, "raket: stage1: "+err.Error())
 		}
 		if code == 0 {
 			code = stageabi.ExitCommand

@@ -10,7 +10,7 @@ import (
 func write(root int, p bare.Process, o options) bare.Failure {
 	switch {
 	case o.record != "":
-		return record(root, p, o.record.Text())
+		return record(root, p, o)
 	case o.done != "":
 		return recordDone(root, o.done.Text())
 	case o.up != "":

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/raket/raket/pkg/journalstream"
 	"github.com/raket/raket/stage2/bare"
 )
 
@@ -35,7 +36,8 @@ const pathFlags = unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC
 //	                     kernel has killed in it
 //
 // It runs without Go's runtime: each app of each pod comes here, when it ends.
-func record(root int, p bare.Process, app string) bare.Failure {
+func record(root int, p bare.Process, o options) bare.Failure {
+	app := o.record.Text()
 	const step = "record how the app ended"
 	if !recordable(app) {
 		return bare.Failure{Step: step, What: app, Why: "not an app's name"}
@@ -79,7 +81,7 @@ func record(root int, p bare.Process, app string) bare.Failure {
 	if result == "success" {
 		return markStopped(root, app)
 	}
-	complain(app, result, code, status)
+	complain(app, result, code, status, o.identifier != "" && (o.errorsLog || bare.SameFile(1, 2)))
 	return bare.Failure{}
 }
 
@@ -193,8 +195,11 @@ func replace(root int, app string, text []byte) bare.Failure {
 
 // complain says how an app failed, among the app's own last words: systemd in
 // the pod has nowhere to say it.
-func complain(app, result, code, status string) {
+func complain(app, result, code, status string, inJournal bool) {
 	var msg bare.Text
+	if inJournal {
+		msg.Add(journalstream.ErrorPrefix)
+	}
 	complaint(&msg, app, result, code, status)
 	bare.Write(2, msg.Bytes())
 }

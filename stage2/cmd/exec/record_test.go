@@ -54,7 +54,7 @@ func TestRecordsAreReadBack(t *testing.T) {
 			t.Setenv("EXIT_CODE", tc.code)
 			t.Setenv("EXIT_STATUS", tc.status)
 			before := time.Now()
-			if bad := record(openDir(t, root), bare.New(nil, os.Environ()), "exit"); bad.Failed() {
+			if bad := record(openDir(t, root), bare.New(nil, os.Environ()), options{record: bare.From("exit")}); bad.Failed() {
 				t.Fatal(bad.String())
 			}
 			got, err := stageabi.ReadAppStatus(pod, "exit")
@@ -87,7 +87,7 @@ func TestNamesThatLeaveTheDirectoryAreNotRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"../x", ".exit", "..", "a\nb", "a/b"} {
-		if bad := record(openDir(t, root), bare.Process{}, name); !bad.Failed() {
+		if bad := record(openDir(t, root), bare.Process{}, options{record: bare.From(name)}); !bad.Failed() {
 			t.Errorf("%q was recorded", name)
 		}
 	}
@@ -112,7 +112,7 @@ func TestKillsForLackOfMemoryAreTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := bare.New(nil, []string{"SERVICE_RESULT=" + tc.result, "EXIT_CODE=killed", "EXIT_STATUS=KILL"})
-		if bad := record(openDir(t, root), p, "app"); bad.Failed() {
+		if bad := record(openDir(t, root), p, options{record: bare.From("app")}); bad.Failed() {
 			t.Fatal(bad.String())
 		}
 		text, err := os.ReadFile(filepath.Join(root, statusDir, "app"))

@@ -70,7 +70,8 @@ func (o options) begin() error {
 			if err := r.write(o.app); err != nil {
 				return err
 			}
-			fail(1, complaint(o.app, r))
+			say(2, o.grave(2), complaint(o.app, r))
+			unix.Exit(1)
 		}
 		if err := r.write(o.app); err != nil {
 			return err
@@ -97,9 +98,9 @@ func (o options) once() error {
 	case r.status == before:
 		return nil
 	case r.status == healthy && before == unhealthy:
-		say(1, "app "+o.app+" is healthy again")
+		say(1, "", "app "+o.app+" is healthy again")
 	case r.status == unhealthy:
-		say(1, complaint(o.app, r))
+		say(1, o.grave(1), complaint(o.app, r))
 		return o.act(r)
 	}
 	return nil
@@ -147,10 +148,25 @@ func complaint(app string, r record) string {
 	return msg
 }
 
-func say(fd int, msg string) { _, _ = unix.Write(fd, []byte("raket: "+msg+"\n")) }
+// grave is what makes a line on a descriptor an error, if the journal is there.
+func (o options) grave(fd int) string {
+	journal := 1
+	if o.onErrors {
+		journal = 2
+	}
+	var a, b unix.Stat_t
+	if o.identifier == "" || unix.Fstat(journal, &a) != nil || unix.Fstat(fd, &b) != nil || a.Dev != b.Dev || a.Ino != b.Ino {
+		return ""
+	}
+	return journalstream.ErrorPrefix
+}
+
+func say(fd int, prefix, msg string) {
+	_, _ = unix.Write(fd, []byte(prefix+"raket: "+msg+"\n"))
+}
 
 func fail(code int, msg string) {
-	say(2, msg)
+	say(2, "", msg)
 	unix.Exit(code)
 }
 
