@@ -105,6 +105,8 @@ func text(addr unix.Sockaddr) string {
 		return net.JoinHostPort(net.IP(a.Addr[:]).String(), strconv.Itoa(a.Port))
 	case *unix.SockaddrInet6:
 		return net.JoinHostPort(net.IP(a.Addr[:]).String(), strconv.Itoa(a.Port))
+	case *unix.SockaddrVM:
+		return fmt.Sprintf("vsock:%d", a.Port)
 	}
 	return fmt.Sprintf("%T", addr)
 }
