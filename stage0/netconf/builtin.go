@@ -30,8 +30,8 @@ type Host struct {
 	IPv6 bool
 	// MachineID is the text of /etc/machine-id, "" where there is none.
 	MachineID string
-	// Firewalld runs on the host, Docker has run: both drop what is forwarded for others.
-	Firewalld, Docker bool
+	// Firewalld runs on the host: it refuses what is forwarded for others.
+	Firewalld bool
 }
 
 // backend is what keeps the host's rules; nftables where neither is there, to be named as
@@ -72,9 +72,7 @@ func (h Host) mustBuiltin(name, subnet string, number byte, leadsOn bool) Networ
 	case leadsOn:
 		ptp["ipMasq"], ptp["ipMasqBackend"] = true, h.backend()
 	}
-	if leadsOn {
-		chain = append(chain, h.firewall()...)
-	}
+	chain = append(chain, h.firewall()...)
 	n, err := Parse(mustMarshal(object{"cniVersion": "1.1.0", "name": name, "loadOnlyInlinedPlugins": true, "plugins": chain}), false)
 	if err != nil {
 		panic(err) // the text is this function's, whatever the host
@@ -85,6 +83,10 @@ func (h Host) mustBuiltin(name, subnet string, number byte, leadsOn bool) Networ
 // masquerade is a plugin that raket's stage1 has in itself: no program is executed for it, and it
 // executes none. What ptp would do by ipMasq takes four calls of nft.
 const masquerade = "raket-masquerade"
+
+// forward is another: where the host's iptables drop what is forwarded for others, as Docker and
+// ufw have it, it adds rules for the pod.
+const forward = "raket-forward"
 
 // portmap is the plugin that publishes ports. The kernel does not route what comes from ::1: a
 // call there would wait for ever, so it is not led on, and is refused at once.
@@ -98,13 +100,14 @@ func portmap(backend string) object {
 
 // firewall lets pods through rules of others that drop what they don't know.
 func (h Host) firewall() []object {
-	switch {
-	case h.Firewalld:
-		return []object{{"type": "firewall", "backend": "firewalld"}}
-	case h.Docker && h.IPTables:
-		return []object{{"type": "firewall", "backend": "iptables"}}
+	var plugins []object
+	if h.Firewalld {
+		plugins = append(plugins, object{"type": "firewall", "backend": "firewalld"})
 	}
-	return nil
+	if h.IPTables {
+		plugins = append(plugins, object{"type": forward})
+	}
+	return plugins
 }
 
 // localPrefix is a subnet of the host's own, after RFC 4193: its global ID is made of the

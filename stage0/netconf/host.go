@@ -21,7 +21,6 @@ func DetectHost() Host {
 	for _, dir := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified"} {
 		h.Firewalld = h.Firewalld || exists(filepath.Join(dir, "system.slice/firewalld.service"))
 	}
-	h.Docker = exists("/sys/class/net/docker0")
 	return h
 }
 
@@ -68,7 +67,7 @@ func FindPlugin(name string, dirs []string) string {
 }
 
 // WithinStage1 reports whether a plugin is no program, but a part of raket's stage1.
-func WithinStage1(plugin string) bool { return plugin == masquerade }
+func WithinStage1(plugin string) bool { return plugin == masquerade || plugin == forward }
 
 // Missing are the plugins of a network that no directory has.
 func (n Network) Missing(dirs []string) []string {

@@ -186,7 +186,7 @@ func TestResolve(t *testing.T) {
 	dir := t.TempDir()
 	foreign := t.TempDir()
 	write(t, foreign, "kube.conf", ptpNamed("kube", "10.9.0.0/24"))
-	write(t, dir, "10-lan.conf", `{"cniVersion":"1.0.0","name":"lan","type":"macvlan","master":"eth7","ipam":{"type":"dhcp"}}`)
+	write(t, dir, "10-lan.conf", `{"cniVersion":"1.0.0","name":"lan","type":"macvlan","master":"eth7","ipam":{"type":"static"}}`)
 	write(t, dir, "20-br.conf", `{"cniVersion":"1.0.0","name":"br","type":"bridge","ipam":{"type":"host-local","subnet":"10.3.0.0/24"}}`)
 	write(t, dir, "30-pub.conflist", `{"cniVersion":"1.0.0","name":"pub","plugins":[{"type":"ptp"},{"type":"portmap","capabilities":{"portMappings":true,"x":true}}]}`)
 	write(t, dir, "40-pub2.conflist", `{"cniVersion":"1.0.0","name":"pub2","plugins":[{"type":"ptp"},{"type":"portmap","capabilities":{"portMappings":true,"x":true}}]}`)
@@ -195,7 +195,7 @@ func TestResolve(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dirs := []string{plugins(t, "ptp", "bridge", "macvlan", "dhcp", "host-local", "portmap"), "/nowhere"}
+	dirs := []string{plugins(t, "ptp", "bridge", "macvlan", "static", "host-local", "portmap"), "/nowhere"}
 	t.Setenv("PATH", plugins(t, "nft"))
 	port := []stageabi.Port{{Protocol: "tcp", HostPort: 80, PodPort: 80, Count: 1}}
 	for name, tt := range map[string]struct {
@@ -342,9 +342,9 @@ func TestBuiltinNetworks(t *testing.T) {
 			Host{NFTables: true, IPTables: true, IPv6: true, MachineID: "x"},
 			[]string{`{"type":"raket-masquerade"}`, `"172.16.28.0/24"`, `"dst":"::/0"`}, []string{"firewall", "iptables", "ipMasq", "portMappings"},
 		},
-		"iptables alone, no IPv6": {Host{IPTables: true}, []string{`"ipMasqBackend":"iptables"`}, []string{"::", "nftables", "raket-masquerade"}},
-		"firewalld":               {Host{NFTables: true, Firewalld: true}, []string{`{"backend":"firewalld","type":"firewall"}`}, nil},
-		"Docker":                  {Host{NFTables: true, IPTables: true, Docker: true}, []string{`{"backend":"iptables","type":"firewall"}`}, nil},
+		"iptables alone, no IPv6":  {Host{IPTables: true}, []string{`"ipMasqBackend":"iptables"`}, []string{"::", "nftables", "raket-masquerade"}},
+		"firewalld":                {Host{NFTables: true, Firewalld: true}, []string{`{"backend":"firewalld","type":"firewall"}`}, nil},
+		"iptables beside nftables": {Host{NFTables: true, IPTables: true}, []string{`{"type":"raket-masquerade"},{"type":"raket-forward"}`}, []string{"firewall"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			list := Builtin(tt.host)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 
 	types100 "github.com/containernetworking/cni/pkg/types/100"
 	"github.com/containernetworking/cni/pkg/types/create"
@@ -20,12 +19,7 @@ import (
 const masqueradeType = "raket-masquerade"
 
 // masquerade answers as the plugin would.
-func masquerade(stdin []byte, env []string) ([]byte, error) {
-	vars := map[string]string{}
-	for _, e := range env {
-		name, value, _ := strings.Cut(e, "=")
-		vars[name] = value
-	}
+func masquerade(stdin []byte, vars map[string]string) ([]byte, error) {
 	table := "raket-" + vars["CNI_CONTAINERID"] + "-" + vars["CNI_IFNAME"]
 	switch command := vars["CNI_COMMAND"]; command {
 	case "ADD":

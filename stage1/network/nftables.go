@@ -145,8 +145,36 @@ func hasTable(name string) error {
 	return b.send(1)
 }
 
+// chainPolicy is what becomes of packets that no rule of a base chain decides: NF_DROP or
+// NF_ACCEPT. The error is ENOENT where there is no such chain.
+func chainPolicy(family byte, table, chain string) (uint32, error) {
+	b := &nfBatch{}
+	b.message(nftSubsystem<<8|unix.NFT_MSG_GETCHAIN, 0, family, 0, join([][]byte{attr(unix.NFTA_CHAIN_TABLE, zero(table)), attr(unix.NFTA_CHAIN_NAME, zero(chain))}))
+	const accept = 1
+	policy := uint32(accept)
+	err := b.exchange(1, func(kind uint16, body []byte) {
+		if kind != nftSubsystem<<8|unix.NFT_MSG_NEWCHAIN || len(body) < 4 {
+			return
+		}
+		for rest := body[4:]; len(rest) >= unix.SizeofNlAttr; {
+			length := int(binary.NativeEndian.Uint16(rest))
+			if length < unix.SizeofNlAttr || length > len(rest) {
+				return
+			}
+			if binary.NativeEndian.Uint16(rest[2:])&^unix.NLA_F_NESTED == unix.NFTA_CHAIN_POLICY && length >= unix.SizeofNlAttr+4 {
+				policy = binary.BigEndian.Uint32(rest[unix.SizeofNlAttr:])
+			}
+			rest = rest[min((length+3)&^3, len(rest)):]
+		}
+	})
+	return policy, err
+}
+
 // send sends messages and reads the answers to so many of them.
-func (b *nfBatch) send(answers int) error {
+func (b *nfBatch) send(answers int) error { return b.exchange(answers, func(uint16, []byte) {}) }
+
+// exchange is send, and shows the answers.
+func (b *nfBatch) exchange(answers int, show func(kind uint16, body []byte)) error {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
@@ -171,6 +199,7 @@ func (b *nfBatch) send(answers int) error {
 					return unix.Errno(-e)
 				}
 			}
+			show(binary.NativeEndian.Uint16(text[4:]), text[unix.SizeofNlMsghdr:length])
 			text = text[min((length+3)&^3, len(text)):]
 		}
 	}

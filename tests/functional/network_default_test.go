@@ -112,7 +112,7 @@ systemd-run -q --unit=f-outside ip netns exec outside busybox httpd -f -p 80 -h 
 		if !strings.Contains(r.Stdout, "10.99.0.") {
 			t.Errorf("by a network that is routed %q, %q", r.Stdout, r.Stderr)
 		}
-		if r := p.run(t, []string{"--net=default-restricted"}, app{script: "ip route; wget -T 3 -qO- " + get("192.0.2.2")}); r.Code == 0 || strings.Contains(r.Stdout, "default via") {
+		if r := p.run(t, []string{"--net=default-restricted"}, app{script: "ip route; timeout 3 wget -qO- " + get("192.0.2.2")}); r.Code == 0 || strings.Contains(r.Stdout, "default via") {
 			t.Errorf("by the restricted network %q", r.Stdout)
 		}
 	})
