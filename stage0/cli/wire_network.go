@@ -60,7 +60,7 @@ func (r *realPods) joinNetworks(box *stageabi.Sandbox, o appargs.RunOptions) err
 	if err != nil {
 		return err
 	}
-	q := netconf.Request{Ports: ports, PluginDirs: r.pluginDirs(), Host: host}
+	q := netconf.Request{Ports: ports, PluginDirs: r.pluginDirs(), Host: host, Warn: func(line string) { fmt.Fprintln(r.Stderr, "raket:", line) }}
 	for _, c := range choices {
 		q.Choices = append(q.Choices, netconf.Choice(c))
 	}
@@ -170,7 +170,7 @@ func (r *realPods) publisher(port stageabi.Port) string {
 
 // Networks lists the networks that there are, and then the broken files.
 func (r *realPods) Networks(context.Context) ([]networkInfo, error) {
-	set, _, err := loadNetworks(r.settings)
+	set, host, err := loadNetworks(r.settings)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +189,11 @@ func (r *realPods) Networks(context.Context) ([]networkInfo, error) {
 			}
 			info.Plugins = append(info.Plugins, plugin)
 		}
-		if err := n.Check(dirs); err != nil {
+		err := n.Check(dirs)
+		if err == nil {
+			err = n.CheckRoutes(host.Routes, nil)
+		}
+		if err != nil {
 			info.Problem = strings.TrimPrefix(err.Error(), "network "+n.Name+": ")
 		}
 		list = append(list, info)

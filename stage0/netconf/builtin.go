@@ -32,6 +32,8 @@ type Host struct {
 	MachineID string
 	// Firewalld runs on the host: it refuses what is forwarded for others.
 	Firewalld bool
+	// Routes are the host's.
+	Routes []Route
 }
 
 // backend is what keeps the host's rules; nftables where neither is there, to be named as

@@ -12,7 +12,7 @@ import (
 
 // DetectHost looks at this host.
 func DetectHost() Host {
-	h := Host{NFTables: hasProgram("nft"), IPTables: hasProgram("iptables"), IPv6: ipv6()}
+	h := Host{NFTables: hasProgram("nft"), IPTables: hasProgram("iptables"), IPv6: ipv6(), Routes: routes()}
 	const machineIDBytes = 256
 	if id, err := boundedfile.Read("/etc/machine-id", machineIDBytes); err == nil {
 		h.MachineID = strings.TrimSpace(string(id))

@@ -31,6 +31,8 @@ type Request struct {
 	PluginDirs []string
 	// Host says what a chain is given that has to publish ports and cannot.
 	Host Host
+	// Warn gets lines about networks that are not quite what they should be; may be nil.
+	Warn func(string)
 }
 
 // Resolve returns the pod's network, of mode cni. An error says which network cannot be had
@@ -62,6 +64,9 @@ func (s *Set) Resolve(r Request) (stageabi.Network, error) {
 	}
 	for i, n := range networks {
 		if err := n.Check(r.PluginDirs); err != nil {
+			return net, err
+		}
+		if err := n.CheckRoutes(r.Host.Routes, r.Warn); err != nil {
 			return net, err
 		}
 		a := stageabi.Attachment{Name: n.Name, IfName: "eth" + strconv.Itoa(i), Config: n.Config}
