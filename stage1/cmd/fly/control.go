@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/raket/raket/pkg/approot"
 	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/stageabi"
 )
@@ -73,6 +75,31 @@ func process() (pidfd, pid int, err error) {
 		return -1, 0, errors.Join(fmt.Errorf("the pod is not running: %w", err), unix.Close(pidfd))
 	}
 	return pidfd, pid, nil
+}
+
+// appProcess opens the pod's process once it is the app: before, it is in the host's root.
+func appProcess() (pidfd int, p approot.Process, err error) {
+	pidfd, pid, err := process()
+	if err != nil {
+		return -1, p, err
+	}
+	_, a, _, err := app()
+	if err == nil {
+		p, err = approot.OpenProcess(filepath.Join("/proc", strconv.Itoa(pid)))
+	}
+	if err == nil {
+		// Its number is not another's as long as it has not ended.
+		if err = unix.PidfdSendSignal(pidfd, 0, nil, 0); err == nil {
+			err = p.AwaitApp(context.Background(), a.Name, approot.Starters{Root: "/", Programs: []string{"/proc/self/exe"}})
+		}
+	}
+	if errors.Is(err, approot.ErrGone) || errors.Is(err, unix.ESRCH) {
+		err = fmt.Errorf("the pod is not running: %w", approot.ErrGone)
+	}
+	if err != nil {
+		return -1, p, errors.Join(err, unix.Close(pidfd))
+	}
+	return pidfd, p, nil
 }
 
 // stop asks the app to end and kills it when its time is over: stop [--force] UUID.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"os/signal"
-	"path/filepath"
-	"strconv"
 	"syscall"
 
 	"github.com/raket/raket/pkg/approot"
@@ -20,11 +18,11 @@ func copyFiles(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer stop()
-	_, pid, err := process()
+	_, p, err := appProcess()
 	if err != nil {
 		return err
 	}
-	v, err := approot.OpenView(filepath.Join("/proc", strconv.Itoa(pid), "root"))
+	v, err := approot.OpenView(p.Dir() + "/root")
 	if err != nil {
 		return err
 	}

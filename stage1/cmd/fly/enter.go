@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -34,11 +33,11 @@ func enter(args []string) (int, error) {
 	if !c.TTY {
 		return joinApp(args)
 	}
-	_, pid, err := process()
+	_, p, err := appProcess()
 	if err != nil {
 		return 0, err
 	}
-	view, err := approot.OpenView(filepath.Join("/proc", strconv.Itoa(pid), "root"))
+	view, err := approot.OpenView(p.Dir() + "/root")
 	if err != nil {
 		return 0, err
 	}
@@ -84,13 +83,12 @@ func joinApp(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	fd, pid, err := process()
+	fd, app, err := appProcess()
 	if err != nil {
 		return 0, err
 	}
 	runtime.LockOSThread()
-	dir := filepath.Join("/proc", strconv.Itoa(pid))
-	view, err := approot.OpenView(dir + "/root")
+	view, err := approot.OpenView(app.Dir() + "/root")
 	if err != nil {
 		return 0, err
 	}
@@ -101,7 +99,7 @@ func joinApp(args []string) (int, error) {
 		}
 		return 0, err
 	}
-	if err := joinGroups(dir + "/cgroup"); err != nil {
+	if err := joinGroups(app.Dir() + "/cgroup"); err != nil {
 		return stageabi.ExitNamespace, err
 	}
 	if !c.Stdin && !c.TTY {

@@ -9,13 +9,15 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/raket/raket/pkg/approot"
 	"github.com/raket/raket/stage1/unitgen"
 )
 
 // place is a process of the pod, from whose place a command takes its own.
 type place struct {
-	dir string // of it in a proc file system that this process sees
-	pid int    // as the pod counts
+	dir  string          // of it in a proc file system that this process sees
+	pid  int             // as the pod counts
+	held approot.Process // an app's: dir is good as long as it is open
 }
 
 // status returns a line of proc_pid_status(5).

@@ -79,19 +79,17 @@ func newEntry(c stageabi.Command) (*entry, error) {
 	if err := addMetadataURL(e.sandbox, e.spec); err != nil {
 		return nil, err
 	}
-	main, err := e.mainPID()
-	if err != nil {
+	e.pod = place{dir: "/proc/" + strconv.Itoa(e.leader), pid: 1}
+	if err := e.findApp(); err != nil {
 		return nil, err
 	}
-	e.pod = place{dir: "/proc/" + strconv.Itoa(e.leader), pid: 1}
-	if main == 0 {
+	if e.app.dir == "" {
 		if !c.Privileged {
 			return nil, fmt.Errorf("app %s does not run; --privileged (or raket enter) runs a command in its files all the same", c.App)
 		}
 		e.root, err = approot.OpenView(e.pod.dir + "/root" + unitgen.AppsPath + "/" + c.App + "/rootfs")
 		return e, err
 	}
-	e.app = place{dir: e.pod.dir + "/root/proc/" + strconv.Itoa(main), pid: main}
 	e.root, err = approot.OpenView(e.app.dir + "/root")
 	return e, err
 }

@@ -90,9 +90,18 @@ func (o options) check(r record) (result, error) {
 const firstFD = 4
 
 // enter opens what join needs of a process of the app. Without an error and without
-// files the process has not yet entered the app's root.
+// files the process is not yet the app.
 func (o options) enter(pid int) (files []*os.File, args []string, err error) {
-	dir := "/proc/" + strconv.Itoa(pid)
+	// Held, its directory is never that of another process.
+	held, err := os.OpenFile("/proc/"+strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, ifGone(err)
+	}
+	defer held.Close()
+	dir := "/proc/self/fd/" + strconv.Itoa(int(held.Fd()))
+	if starts, err := isStarter(dir); starts || err != nil {
+		return nil, nil, ifGone(err)
+	}
 	open := func(option, path string, flags int) {
 		if err != nil {
 			return
@@ -135,6 +144,23 @@ func (o options) enter(pid int) (files []*os.File, args []string, err error) {
 		}
 	}
 	return files, args, nil
+}
+
+// starters are what a process of the app's executes before it is the app.
+var starters = [...]string{"/raket/bin/exec", "/proc/1/exe", "/usr/lib/systemd/systemd-executor", "/lib/systemd/systemd-executor"}
+
+// isStarter reports whether a process still executes one of them.
+func isStarter(dir string) (bool, error) {
+	var program, starter unix.Stat_t
+	if err := unix.Stat(dir+"/exe", &program); err != nil {
+		return false, err
+	}
+	for _, path := range starters {
+		if unix.Stat(path, &starter) == nil && starter.Dev == program.Dev && starter.Ino == program.Ino {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // ifGone makes no error of a process that has ended.
