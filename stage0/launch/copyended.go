@@ -15,6 +15,14 @@ import (
 // copyEnded copies out of an app of a pod that has ended. Its root is in no namespace that
 // anybody else sees, and gone afterwards.
 func copyEnded(ctx context.Context, p *pod.Pod, o CopyOptions) (err error) {
+	lock, err := p.Keep(ctx)
+	if errors.Is(err, pod.ErrNotFound) {
+		return errors.New("the pod was collected meanwhile")
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
 	s, err := p.Sandbox()
 	if err != nil {
 		return err
@@ -24,7 +32,7 @@ func copyEnded(ctx context.Context, p *pod.Pod, o CopyOptions) (err error) {
 	}
 	root, err := approot.OpenEnded(p.Dir(), o.App)
 	if err != nil {
-		return errors.Join(err, collected(p))
+		return err
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
 	for _, path := range root.Gone {
@@ -35,14 +43,10 @@ func copyEnded(ctx context.Context, p *pod.Pod, o CopyOptions) (err error) {
 		}
 	}
 	left, err := o.send(ctx, root.View)
-	if err == nil {
-		err = approot.ReportLeft(o.Stderr, left)
-	}
 	if err != nil {
-		// What collects pods has no regard for readers.
-		return errors.Join(err, collected(p))
+		return err
 	}
-	return collected(p)
+	return approot.ReportLeft(o.Stderr, left)
 }
 
 // send copies out of a root, to the host or to Stdout.
@@ -75,11 +79,3 @@ func (o CopyOptions) send(ctx context.Context, root approot.View) (left []string
 
 // broken reports whether an error says that the other end of a pipe was closed.
 func broken(err error) bool { return errors.Is(err, syscall.EPIPE) }
-
-// collected is an error if the pod has been collected meanwhile.
-func collected(p *pod.Pod) error {
-	if err := p.Refresh(); err != nil || p.State != pod.Exited && p.State != pod.ExitedGarbage {
-		return errors.New("the pod was collected meanwhile")
-	}
-	return nil
-}
