@@ -61,6 +61,10 @@ func (r *realPods) joinNetworks(box *stageabi.Sandbox, o appargs.RunOptions) err
 		return err
 	}
 	q := netconf.Request{Ports: ports, PluginDirs: r.pluginDirs(), Host: host, Warn: func(line string) { fmt.Fprintln(r.Stderr, "raket:", line) }}
+	q.Aliases, q.DNS.Searches = o.Aliases, o.DNSSearch
+	if len(o.DNS) > 0 && o.DNS[0] != "none" && o.DNS[0] != "host" {
+		q.DNS.Servers = o.DNS
+	}
 	for _, c := range choices {
 		q.Choices = append(q.Choices, netconf.Choice(c))
 	}

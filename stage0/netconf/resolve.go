@@ -29,6 +29,9 @@ type Request struct {
 	Choices    []Choice
 	Ports      []stageabi.Port
 	PluginDirs []string
+	// Aliases and DNS are for plugins that have capabilities of these names.
+	Aliases []string
+	DNS     DNS
 	// Host says what a chain is given that has to publish ports and cannot.
 	Host Host
 	// Warn gets lines about networks that are not quite what they should be; may be nil.
@@ -70,7 +73,8 @@ func (s *Set) Resolve(r Request) (stageabi.Network, error) {
 			return net, err
 		}
 		a := stageabi.Attachment{Name: n.Name, IfName: "eth" + strconv.Itoa(i), Config: n.Config}
-		if args := chosen[i].Args; len(args) > 0 {
+		var args [][2]string
+		if a.Capabilities, args = n.asked(chosen[i].Args, r.Aliases, r.DNS); len(args) > 0 {
 			a.Args = cniArgs(args)
 		}
 		net.Attachments = append(net.Attachments, a)
@@ -207,7 +211,7 @@ func (n *Network) publishNothing() error {
 
 // publishes reports whether a plugin of the chain publishes ports.
 func (n Network) publishes() bool {
-	return slices.ContainsFunc(n.Plugins, func(p Plugin) bool { return slices.Contains(p.Capabilities, portMappings) })
+	return n.can(portMappings)
 }
 
 // passesHost reports whether pods' traffic passes through the host's rules.

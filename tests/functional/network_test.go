@@ -18,7 +18,8 @@ type recorded struct {
 	config, record, marks string
 }
 
-// newRecorded configures these networks: a name, and keys of each plugin of its chain.
+// newRecorded configures these networks: a name, with @VERSION where it is not CNI's 1.1.0, and
+// keys of each plugin of its chain.
 func newRecorded(t *testing.T, networks map[string][]string) *recorded {
 	t.Helper()
 	p := newPods(t)
@@ -28,11 +29,15 @@ func newRecorded(t *testing.T, networks map[string][]string) *recorded {
 	p.Put(t, filepath.Join(testhost.Checkout(), "tests/network/recorder"), dir+"/bin/recorder")
 	p.WriteFile(t, r.config+"/paths.d/cni.json", fmt.Sprintf(`{"rktKind":"paths","rktVersion":"v1","cni-plugins":%q}`, dir+"/bin"), 0o644)
 	for name, chain := range networks {
+		name, version, old := strings.Cut(name, "@")
+		if !old {
+			version = "1.1.0"
+		}
 		var plugins []string
 		for i, keys := range chain {
 			plugins = append(plugins, fmt.Sprintf(`{"type":"recorder","record":%q,"marks":"%s/%d-",%s}`, r.record, r.marks, i, keys))
 		}
-		p.WriteFile(t, r.config+"/net.d/"+name+".conflist", fmt.Sprintf(`{"cniVersion":"1.1.0","name":%q,"plugins":[%s]}`, name, strings.Join(plugins, ",")), 0o644)
+		p.WriteFile(t, r.config+"/net.d/"+name+".conflist", fmt.Sprintf(`{"cniVersion":%q,"name":%q,"plugins":[%s]}`, version, name, strings.Join(plugins, ",")), 0o644)
 	}
 	t.Cleanup(func() {
 		if left := p.Run(t, "ls "+r.marks+" "+p.dir+"/networks/pods 2>/dev/null | grep -v :").Stdout; strings.TrimSpace(left) != "" {
