@@ -110,6 +110,9 @@ func (r Request) fetch(ctx context.Context, arg appargs.App) (app, error) {
 	}
 	a.said.App.CredentialValues = nil // secrets are on no disk
 	a.said.App.Mounts = append(append([]podmanifest.MountFlag{}, r.Pod.Mounts...), arg.Mounts...)
+	if name, is := appcredential.Annotated(arg.Override.Annotations); is {
+		return a, fmt.Errorf("annotation %s is for pod manifests: use --%s", name, strings.TrimPrefix(name, "io.raket."))
+	}
 	var err error
 	if arg.Override.Filter == nil {
 		if arg.Override.Filter, err = callFilter(arg.SeccompProfile); err != nil {
@@ -165,6 +168,7 @@ func appConfig(name string, arg appargs.App, img image.Image, all []podmanifest.
 			c.Annotations[name] = value
 		}
 	}
+	appcredential.AddAnnotations(c.Annotations, arg.Credentials)
 	if img.OS != "" {
 		c.Labels["os"] = img.OS
 	}
@@ -197,10 +201,15 @@ func (r Request) manifestApps(ctx context.Context) ([]app, *podmanifest.Manifest
 		if err != nil {
 			return nil, nil, fmt.Errorf("pod manifest %q: app %s: %w", r.Pod.Manifest, ra.Name, err)
 		}
+		over := podmanifest.Override(ra)
+		wishes, err := appcredential.TakeAnnotations(over.Annotations)
+		if err != nil {
+			return nil, nil, fmt.Errorf("pod manifest %q: app %s: %w", r.Pod.Manifest, ra.Name, err)
+		}
 		apps = append(apps, app{
 			name: ra.Name.String(), asked: imageOf(ra), img: img, section: section,
-			overrides: []appspec.Override{podmanifest.Override(ra)},
-			said:      saidInManifest(ra, section),
+			overrides: []appspec.Override{over}, credentials: wishes,
+			said: saidInManifest(ra, section, over, wishes),
 		})
 	}
 	return apps, m, nil

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 
+	"github.com/raket/raket/pkg/appcredential"
+	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/pkg/podmanifest"
 	"github.com/raket/raket/stage0/cli/appargs"
 )
@@ -22,8 +25,9 @@ type said struct {
 	Section []byte `json:",omitempty"`
 }
 
-func saidInManifest(ra *podmanifest.RuntimeApp, section []byte) said {
-	s := said{App: appargs.App{Name: ra.Name.String(), Override: podmanifest.Override(ra)}, Section: section}
+func saidInManifest(ra *podmanifest.RuntimeApp, section []byte, over appspec.Override, wishes []appcredential.Wish) said {
+	over.Annotations = maps.Clone(over.Annotations)
+	s := said{App: appargs.App{Name: ra.Name.String(), Override: over, Credentials: wishes}, Section: section}
 	// They name the image that was.
 	delete(s.App.Override.Annotations, podmanifest.AnnotationImage)
 	delete(s.App.Override.Annotations, podmanifest.AnnotationDigest)
