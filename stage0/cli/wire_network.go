@@ -133,6 +133,15 @@ func around(p stageabi.Port, port uint16) []stageabi.Port {
 
 // holdPorts takes the ports for as long as the pod lives.
 func (r *realPods) holdPorts(ports []stageabi.Port) error {
+	for _, p := range ports {
+		// A host may lead such packets on that has no sockets to hold the port with.
+		if p.Protocol != "sctp" {
+			continue
+		}
+		if by := r.publisher(p); by != "" {
+			return &fault{err: &hostport.Taken{Port: p, By: by}, hint: "publish another one"}
+		}
+	}
 	err := hostport.Hold(ports)
 	var taken *hostport.Taken
 	if errors.As(err, &taken) {

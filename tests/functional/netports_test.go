@@ -190,7 +190,7 @@ func TestTakenPortsAreRefusedByName(t *testing.T) {
 	p.WriteFile(t, "/run/systemd/system/f-taken.service", "[Service]\nExecStart=/bin/true\n", 0o644)
 	t.Cleanup(func() { p.Run(t, "rm -f /run/systemd/system/f-taken.service") })
 	p.socket(t, "f-taken.socket", "f-taken.service", "ListenStream=8092")
-	server := p.launch(t, "server", []string{"--port=8093:80", "-p8095:53/udp"}, peers("tcp:[::]:80", "udp:[::]:53"))
+	server := p.launch(t, "server", []string{"--port=8093:80", "-p8095:53/udp", "--port=8097:7000/sctp"}, peers("tcp:[::]:80", "udp:[::]:53"))
 	refused := func(port, want, hint string) {
 		t.Helper()
 		r := p.raket(t, "run", "--quiet", "--net=default", "--port="+port, peerImage, "--name=peer")
@@ -205,6 +205,10 @@ func TestTakenPortsAreRefusedByName(t *testing.T) {
 	refused("80-tcp:8092", "port 8092/tcp of the host is taken by f-taken.socket at [::]:8092", "publish another one")
 	refused("8093:80", "port 8093/tcp of the host is taken by pod "+server, "publish another one")
 	refused("8095:80/udp", "port 8095/udp of the host is taken by pod "+server+" at [::]:8095", "publish another one")
+	refused("8097:80/sctp", "port 8097/sctp of the host is taken by pod "+server, "publish another one")
+	if rules := p.MustRun(t, "nft list ruleset"); !strings.Contains(rules, "sctp dport 8097 dnat to 172.16.28.") {
+		t.Errorf("no rule for SCTP:\n%s", rules)
+	}
 	// Nobody else takes a published port either, and what was refused has left nothing.
 	if r := p.Run(t, "timeout 5 "+peerPath+" tcp:127.0.0.1:8093"); !strings.Contains(r.Stderr, "address already in use") {
 		t.Errorf("another had the port: %d %q", r.Code, r.Stderr)
