@@ -173,7 +173,10 @@ func (s *Session) output(lost *atomic.Uint64) ending {
 		case streamwire.Errors:
 			_, err = s.Stderr.Write(body)
 		case streamwire.Ack:
-			s.acks <- struct{}{}
+			select {
+			case s.acks <- struct{}{}:
+			default: // of nothing that was sent
+			}
 		case streamwire.Lost:
 			count := streamwire.Uint(body)
 			lost.Add(count)
