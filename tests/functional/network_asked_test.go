@@ -48,8 +48,9 @@ until %[1]s status --verify $(cat %[3]s) && grep CHECK %[4]s; do sleep 0.05; don
 	told("ADD old eth0 netns=here prev=no\nCHECK old eth0 netns=here prev=yes\nDEL old eth0 netns=none prev=yes\n")
 	for name, collected := range map[string]string{"old": "", "slow": "GC slow  netns=none prev=no\n"} {
 		r.MustRun(t, fmt.Sprintf(`touch %[1]s; %[2]s run --quiet --net=%[5]s %[3]s --exec=/bin/true & pod=$!
-until grep -q ADD %[4]s; do sleep 0.05; done; kill -9 $pod; wait $pod; rm %[1]s`, hold, r.cmd(), busybox, r.record, name))
-		run("--net=cannot")
+until grep -q ADD %[4]s; do sleep 0.05; done; kill -9 $pod; wait $pod; rm %[1]s
+%[2]s run --quiet --net=cannot %[3]s --exec=/bin/true`, hold, r.cmd(), busybox, r.record, name))
+		r.WaitFor(t, time.Minute, "test -z \"$(ls "+r.marks+")\"")
 		told("ADD " + name + " eth0 netns=here prev=no\nDEL " + name + " eth0 netns=none prev=yes\n" + collected +
 			"ADD cannot eth0 netns=here prev=no\n  args= {}\nDEL cannot eth0 netns=none prev=yes\n")
 	}
