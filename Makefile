@@ -15,7 +15,7 @@ BARE     = $(if $(wildcard stage2/cmd/exec/entry_$(shell $(GO) env GOARCH).s),-E
 COUNT   := $(GO) run ./tests/count
 
 UNIT       = $$($(GO) list ./... | grep -v /raket/tests)
-SUITE      = $$($(GO) list ./tests/... | grep -v /tests/functional)
+OTHERS     = $$($(GO) list ./tests/... | grep -v /tests/functional)
 # The tests of pods wait more than they compute, each process of them on a test host of its own.
 FUNCTIONAL = -shards=2 -timeout 45m ./tests/functional
 CHECKS     = -step 'gofmt=dist/check.sh gofmt' -step 'vet=dist/check.sh vet' -step 'staticcheck=dist/check.sh staticcheck'
@@ -60,11 +60,11 @@ check: ## formatting, vet, staticcheck, the direction of imports
 
 test: build ## the whole suite; functional tests need root, and are skipped without
 	@dist/deps.sh test
-	@$(COUNT) $(CHECKS) -- $(UNIT) -- -p 2 -timeout 20m $(SUITE) -- $(FUNCTIONAL)
+	@$(COUNT) $(CHECKS) -- $(UNIT) -- -p 2 -timeout 20m $(OTHERS) -- $(FUNCTIONAL)
 
 itest: build ## the functional tests only; RUN=REGEXP chooses
 	@dist/deps.sh test
-	@$(COUNT) $(if $(RUN),-- -p 1 -timeout 45m -run '$(RUN)' ./tests/...,-- -p 2 -timeout 20m $(SUITE) -- $(FUNCTIONAL))
+	@$(COUNT) $(if $(RUN),-- -p 1 -timeout 45m -run '$(RUN)' ./tests/...,-- -p 2 -timeout 20m $(OTHERS) -- $(FUNCTIONAL))
 
 vmtest: build ## functional tests on a virtual machine with cgroup v2; RUN=REGEXP chooses
 	@dist/deps.sh test vm
