@@ -19,6 +19,7 @@ type life struct {
 	bound   []string    // apps that start with this one again
 	retried bool
 	health  *appspec.Health // nil for none
+	direct  bool            // its restarts have to be kept from what follows from a failure
 }
 
 // neighbour is an app that another depends on.
@@ -35,7 +36,7 @@ func lifeOf(p Pod, a App) (life, error) {
 		return life{}, err
 	}
 	own := self.life
-	l := life{Life: own, name: a.Name, props: self.props, retried: self.retried(), health: self.health}
+	l := life{Life: own, name: a.Name, props: self.props, retried: self.retried(), health: self.health, direct: p.TellsOfRestarts && restarts(self.props)}
 	before := true // of the init apps that this one waits for
 	for _, b := range p.Apps {
 		if b.Name == a.Name {
@@ -135,7 +136,7 @@ func (l life) order(f *unitfile.File) {
 
 // failure writes what happens when the app fails. systemd performs FailureAction= even
 // for a failure after which it restarts the unit, but starts OnFailure= only when it
-// has given up.
+// has given up; from 254 on only where it is told to (see Pod.TellsOfRestarts).
 func (l life) failure(f *unitfile.File, policy stageabi.ExitPolicy, calm bool) {
 	again := restarts(l.props)
 	if l.retried {
@@ -167,6 +168,9 @@ func (l life) defaults(set func(key, value string)) {
 	if l.Init {
 		// Once: apps that need it and start again must not start it again.
 		set("RemainAfterExit", "yes")
+	}
+	if l.direct {
+		set("RestartMode", "direct")
 	}
 	if l.health != nil && l.health.Ready {
 		set("TimeoutStartSec", milliseconds(l.deadline()+l.health.Timeout+startSlack)+"ms")

@@ -38,6 +38,9 @@ type Pod struct {
 	Forward *Forward
 	// Resources bound all apps together; nil for none.
 	Resources *appspec.Resources
+	// TellsOfRestarts: the pod's systemd, from 254 on, takes a failure after which it starts
+	// a unit again for one, and starts its OnFailure=, unless the unit says otherwise.
+	TellsOfRestarts bool
 	// Calm are apps whose failure ends nothing while they are stopped or replaced.
 	Calm []string
 	// Loose is an app that those that require it can do without while it is replaced.

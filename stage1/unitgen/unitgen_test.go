@@ -99,3 +99,40 @@ func TestNoAppReplacesAUnitOfThePod(t *testing.T) {
 		}
 	}
 }
+
+// Of systemd 254 and later the pod would end with the first failure that it starts an app again
+// after.
+func TestRestartsThatSystemdTellsOf(t *testing.T) {
+	for name, tc := range map[string]struct {
+		props map[string]string
+		tells bool
+		want  string
+	}{
+		"a new systemd":         {map[string]string{"Restart": "always"}, true, "RestartMode=direct\n"},
+		"an old one":            {map[string]string{"Restart": "always"}, false, ""},
+		"an app that ends once": {nil, true, ""},
+		"as the app has it":     {map[string]string{"Restart": "always", "RestartMode": "normal"}, true, "RestartMode=normal\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := spec("/bin/a")
+			for k, v := range tc.props {
+				s.Annotations[appspec.PropertyPrefix+k] = v
+			}
+			p := oneApp(unitgen.App{Name: "a", Spec: s})
+			p.TellsOfRestarts = tc.tells
+			units, err := unitgen.Generate(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for line := range strings.Lines(string(units["a.service"])) {
+				if strings.HasPrefix(line, "RestartMode=") {
+					got += line
+				}
+			}
+			if got != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
+	}
+}

@@ -64,9 +64,9 @@ func TestWhatAppsSayReachesTheHostsUnit(t *testing.T) {
 	shows("web", "", "db: open")
 
 	// The unit reloads while an app does.
-	says("web", "RELOADING=1", "SubState", "reload")
-	says("db", "RELOADING=1", "SubState", "reload")
-	says("web", "READY=1", "SubState", "reload")
+	says("web", "RELOADING=1", "ActiveState", "reloading")
+	says("db", "RELOADING=1", "ActiveState", "reloading")
+	says("web", "READY=1", "ActiveState", "reloading")
 	shows("web", "reloaded", "web: reloaded; db: open")
 	says("db", "READY=1", "SubState", "running")
 

@@ -122,7 +122,7 @@ func (p *pod) writeRoot() error {
 
 // forUnits is what the pod's units are made of.
 func (p *pod) forUnits() unitgen.Pod {
-	in := unitgen.Pod{OwnUsers: p.sandbox.Users != nil, ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths, Sockets: p.sandbox.Sockets, Resources: p.limits.pod, Metadata: p.metadata(), Forward: p.forward}
+	in := unitgen.Pod{OwnUsers: p.sandbox.Users != nil, ExitPolicy: p.sandbox.ExitPolicy, Log: p.log, OpenPaths: p.sandbox.Insecure.Paths, Sockets: p.sandbox.Sockets, Resources: p.limits.pod, Metadata: p.metadata(), Forward: p.forward, TellsOfRestarts: tellsOfRestarts()}
 	for i, a := range p.sandbox.Apps {
 		app := unitgen.App{Name: a.Name, Image: a.Image, Spec: p.specs[i], Interactive: p.stdin, Credentials: len(a.Credentials) > 0}
 		if p.limits.apps != nil {
@@ -301,6 +301,14 @@ func findInit() string {
 		return split
 	}
 	return "/usr" + split
+}
+
+// tellsOfRestarts reports whether systemd is one of unitgen.Pod's TellsOfRestarts. Those from
+// 255 on have a program that executes services, which costs less to look for than their
+// version does to ask for.
+func tellsOfRestarts() bool {
+	_, err := os.Stat(filepath.Join(filepath.Dir(findInit()), "systemd-executor"))
+	return err == nil
 }
 
 // hideHostRun gives nspawn a directory of its own for its marks and locks where

@@ -61,8 +61,10 @@ func record(root int, p bare.Process, o options) bare.Failure {
 	var began bare.Text
 	startOf(&began, root, app)
 	started := began.Str().Text()
-	if result == "success" && started != "" && before.value("started=") == started {
-		return bare.Failure{} // recorded at its end
+	// systemd that restarts a unit directly leaves the time of its first start: that alone does
+	// not tell a run from another.
+	if result == "success" && started != "" && before.value("started=") == started && before.value("runs=") == "" {
+		return bare.Failure{} // recorded at its end, by recordDone
 	}
 	var text bare.Text
 	line(&text, "result=", result)
