@@ -2,6 +2,7 @@ package functional
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -12,6 +13,7 @@ func TestCredentialsOfAPodManifest(t *testing.T) {
 	p := newPods(t)
 	p.MustRun(t, "umask 077; mkdir -p /run/secrets /etc/credstore; printf file >/run/secrets/file; printf key >/etc/credstore/web.key")
 	t.Cleanup(func() { p.Run(t, "rm -rf /run/secrets /etc/credstore /run/f-manifest /run/f-manifest.bad /run/f-uuid") })
+	lines := func(text string) []string { return slices.Sorted(strings.Lines(text)) }
 	const nobody = "echo ${CREDENTIALS_DIRECTORY-none}; ls /run/raket/credentials 2>/dev/null; true"
 	r := p.run(t, []string{"--uuid-file-save=/run/f-uuid"},
 		app{name: "one", script: showCredentials, flags: []string{"--user=app", "--load-credential=x:/run/secrets/file", "--import-credential=web.*", "--init"}},
@@ -41,7 +43,7 @@ func TestCredentialsOfAPodManifest(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.WriteFile(t, "/run/f-manifest", string(text), 0o644)
-	if r := p.raket(t, "run", "--net=none", "--quiet", "--pod-manifest=/run/f-manifest", "--uuid-file-save=/run/f-uuid"); r.Stdout != want {
+	if r := p.raket(t, "run", "--net=none", "--quiet", "--pod-manifest=/run/f-manifest", "--uuid-file-save=/run/f-uuid"); !slices.Equal(lines(r.Stdout), lines(want)) { // which app is first is not said
 		t.Errorf("by the manifest: %+v", r)
 	}
 	if again := p.must(t, "cat-manifest", "--uuid-file=/run/f-uuid"); !strings.Contains(again, "x:/run/secrets/file") {
