@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/containernetworking/cni/pkg/invoke"
 	"golang.org/x/sys/unix"
 )
 
@@ -143,11 +144,8 @@ func (r ruleset) command(env []string, args ...string) *exec.Cmd {
 	clean := pluginEnv(env)
 	for _, e := range clean {
 		if dirs, ok := strings.CutPrefix(e, "PATH="); ok {
-			for _, dir := range filepath.SplitList(dirs) {
-				if st, err := os.Stat(filepath.Join(dir, r.program)); err == nil && st.Mode().IsRegular() {
-					path = filepath.Join(dir, r.program)
-					break
-				}
+			if found, err := invoke.FindInPath(r.program, filepath.SplitList(dirs)); err == nil {
+				path = found
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/raket/raket/pkg/journalstream"
+	"github.com/raket/raket/stage2/bare"
 )
 
 const exitUsage = 2
@@ -154,8 +155,7 @@ func (o options) grave(fd int) string {
 	if o.onErrors {
 		journal = 2
 	}
-	var a, b unix.Stat_t
-	if o.identifier == "" || unix.Fstat(journal, &a) != nil || unix.Fstat(fd, &b) != nil || a.Dev != b.Dev || a.Ino != b.Ino {
+	if o.identifier == "" || !bare.SameFile(journal, fd) {
 		return ""
 	}
 	return journalstream.ErrorPrefix
