@@ -11,9 +11,9 @@ import (
 // It is in the pod's root or, where systemd makes the app's, in that, with more rights.
 func TestNoCommandRunsInAnAppThatIsStillStarting(t *testing.T) {
 	p := newPods(t)
-	const script = `echo $$ >/pid; echo up; exec sleep 100000`
+	const script = `echo $$ >/pid; exec sleep 100000`
 	flags := []string{"--seccomp=mode=remove,errno=EPERM,unshare", "--property=Restart=always", "--property=RestartSec=0"}
-	uuid, _ := p.start(t, []string{"--log=file"},
+	uuid, unit := p.start(t, []string{"--log=file"},
 		app{name: "a", script: script, flags: flags}, app{name: "b", script: script, flags: append(flags, "--property=PrivateTmp=yes")})
 	exec := func(app, command string) string {
 		return p.cmd() + " exec --app=" + app + " " + uuid + " sh -c " + quote(command)
@@ -28,7 +28,7 @@ func TestNoCommandRunsInAnAppThatIsStillStarting(t *testing.T) {
 	// The file that systemd binds into b's root is found anew at each start.
 	p.MustRun(t, held("for a in a b; do mv $a real-$a && mkfifo $a && ln $a held-$a || exit; done"))
 	for _, app := range []string{"a", "b"} {
-		p.must(t, "exec", "--privileged", "--app="+app, uuid, "sh", "-c", "kill -9 $(cat /pid)")
+		p.MustRun(t, "kill -9 "+p.pidOf(t, unit, app))
 	}
 	p.WaitFor(t, limit, held(`n=0; for d in /proc/[0-9]*; do if test $d/exe -ef $root/raket/bin/exec && test ! $d/root -ef /; then n=$((n+1)); fi; done; test $n -ge 2`))
 

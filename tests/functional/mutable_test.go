@@ -187,7 +187,7 @@ func TestAnAppIsUpdatedWhileTheOthersRunOn(t *testing.T) {
 	other := putImage(t, p.Host, "other", images.Busybox().Env("WHO=other"))
 	// The pod ends with its apps, and with the first that fails.
 	uuid, _ := p.start(t, append(flags, "--log=file"),
-		app{name: "a", script: "echo one-$WHO >/v/who; trap 'exit 3' TERM; while :; do sleep 0.1; done", flags: []string{"--environment=WHO=x", "--memory=100M"}})
+		app{name: "a", script: "trap 'exit 3' TERM; echo one-$WHO >/v/who; while :; do sleep 0.1; done", flags: []string{"--environment=WHO=x", "--memory=100M"}})
 	p.add(t, uuid, app{name: "keep", script: "exec sleep 4321"})
 	p.must(t, "app", "start", uuid, "keep")
 	keep := p.MustRun(t, "pgrep -fx 'sleep 4321'")

@@ -7,19 +7,26 @@ import (
 	"time"
 )
 
-// lasting waits forever and ends at once when it is asked to; a shell's trap runs between its
-// commands only, so it waits in a builtin.
-const lasting = `trap 'echo bye; exit 0' TERM; echo up; sleep 1000 & wait`
+// trapping is an app that is ready when its shell has set its traps: a signal before ends it. A
+// trap runs between the shell's commands only, so it waits in a builtin.
+func trapping(name, traps string, flags ...string) app {
+	return app{name: name, script: traps + "; echo up; notify READY=1; while :; do sleep 1000 & wait; done",
+		flags: append([]string{"--type=notify", "--notify-access=all"}, flags...)}
+}
 
-// stubborn does not end when it is asked to.
-const stubborn = `trap '' TERM; echo up; while :; do sleep 1000; done`
+const (
+	// lasting ends at once when it is asked to.
+	lasting = "trap 'echo bye; exit 0' TERM"
+	// stubborn does not.
+	stubborn = "trap '' TERM"
+)
 
 func TestStopIsOrderly(t *testing.T) {
 	p := newPods(t)
 	dir, flags := p.meeting(t)
 	apps := []app{
-		{name: "polite", script: "trap 'touch /v/asked; exit 0' TERM; echo up; sleep 1000 & wait"},
-		{name: "signal", script: "trap 'touch /v/usr1; exit 0' USR1; trap '' TERM; sleep 1000 & wait; wait", flags: []string{"--stop-signal=SIGUSR1"}},
+		trapping("polite", "trap 'touch /v/asked; exit 0' TERM"),
+		trapping("signal", "trap 'touch /v/usr1; exit 0' USR1; trap '' TERM", "--stop-signal=SIGUSR1"),
 	}
 	uuid, unit := p.start(t, flags, apps...)
 	begin := time.Now()
@@ -45,8 +52,8 @@ func TestStopKillsWhatIgnoresIt(t *testing.T) {
 	p := newPods(t)
 	dir, flags := p.meeting(t)
 	uuid, unit := p.start(t, flags,
-		app{name: "polite", script: "trap 'touch /v/asked; exit 0' TERM; sleep 1000 & wait"},
-		app{name: "stubborn", script: stubborn, flags: []string{"--stop-timeout=1s"}})
+		trapping("polite", "trap 'touch /v/asked; exit 0' TERM"),
+		trapping("stubborn", stubborn, "--stop-timeout=1s"))
 	begin := time.Now()
 	p.MustRun(t, "systemctl stop "+unit)
 	if took := time.Since(begin); took < time.Second || took > 5*time.Second {
@@ -63,17 +70,16 @@ func TestStopKillsWhatIgnoresIt(t *testing.T) {
 func TestStopFromOutsideTheUnit(t *testing.T) {
 	p := newPods(t)
 	for name, tt := range map[string]struct {
-		how    string // %s is the pod
-		script string
-		want   string
+		how   string // %s is the pod
+		traps string
+		want  string
 	}{
 		"raket stop asks the apps":                    {"stop %s", lasting, "exited 0"},
 		"raket stop --force kills them":               {"stop --force %s", stubborn, "exited"},
 		"raket stop kills an app when its time is up": {"stop %s", stubborn, "exited 137"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			uuid, unit := p.start(t, nil, app{script: tt.script, flags: []string{"--stop-timeout=1"}})
-			p.WaitFor(t, limit, "journalctl --sync; journalctl -o cat -t app -u "+unit+" | grep -x up")
+			uuid, unit := p.start(t, nil, trapping("app", tt.traps, "--stop-timeout=1"))
 			p.MustRun(t, p.cmd()+" "+fmt.Sprintf(tt.how, uuid))
 			if s := p.status(t, uuid); s.State != "exited" || !strings.HasPrefix(s.app("app"), tt.want) {
 				t.Errorf("the pod is %s, the app %q, want %q", s.State, s.app("app"), tt.want)
