@@ -55,6 +55,9 @@ func ForApp(dir string, s stageabi.Sandbox, a stageabi.App, spec *appspec.Spec) 
 	if len(a.Credentials) > 0 {
 		r.Binds = append(r.Binds, credentialsBind(dir, a.Name))
 	}
+	if spec.Process != nil {
+		r.WorkDir = spec.Process.Cwd
+	}
 	return r
 }
 

@@ -25,6 +25,8 @@ type Root struct {
 	Label string
 	Binds []Bind
 	Files []File
+	// WorkDir is made if it is missing and can be made.
+	WorkDir string
 	// IDs has layers, the root of no layers, and binds that ask for it seen under the
 	// pod's own IDs; nil for the host's. The layers' directories are seen so by the whole
 	// mount namespace from then on, which has to be the pod's (see Isolate).
@@ -89,7 +91,23 @@ func (r Root) Mount() (err error) {
 			return fmt.Errorf("mount %s on %s in the app's root: %w", b.Source, b.Target, err)
 		}
 	}
+	r.makeWorkDir(root)
 	return nil
+}
+
+// makeWorkDir makes the working directory, last, so that one in a volume is there. Where it
+// cannot be made, entering it fails and says why.
+func (r Root) makeWorkDir(root int) {
+	if r.WorkDir == "" {
+		return
+	}
+	_ = r.IDs.As(func() error {
+		fd, err := makeDirs(root, r.WorkDir)
+		if err != nil {
+			return err
+		}
+		return unix.Close(fd)
+	})
 }
 
 func (r Root) mountBase() error {

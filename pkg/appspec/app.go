@@ -60,6 +60,8 @@ type App struct {
 	Group         string
 	Supplementary []string
 
+	workDirSaid bool // Spec.Process.Cwd is what somebody asked for, not the image's
+
 	PreStart [][]string // appc event handlers: command lines
 	PostStop [][]string
 

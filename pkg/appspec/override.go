@@ -96,7 +96,7 @@ func (a *App) applyCommand(o Override) error {
 		if !path.IsAbs(o.WorkingDir) || strings.ContainsFunc(o.WorkingDir, isControl) {
 			return fmt.Errorf("working directory %q is not an absolute path", o.WorkingDir)
 		}
-		p.Cwd = path.Clean(o.WorkingDir)
+		p.Cwd, a.workDirSaid = path.Clean(o.WorkingDir), true
 	}
 	if o.ReadonlyRootfs != nil {
 		a.Spec.Root.Readonly = *o.ReadonlyRootfs

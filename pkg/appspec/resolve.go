@@ -19,6 +19,15 @@ type Root struct {
 	// Executable reports whether a path is an executable file. Nil takes the
 	// command as it is, if it is an absolute path.
 	Executable func(path string) bool
+	// Open opens a regular file, to see what the kernel needs to execute it; nil
+	// leaves that to the kernel.
+	Open func(path string) (File, error)
+	// OtherFormats reports whether the kernel may execute more than ELF files and
+	// scripts (binfmt_misc); nil is no.
+	OtherFormats func() bool
+	// Directory is nil for a directory, and otherwise why path is none, wrapping
+	// fs.ErrNotExist for what is not there. Nil takes the working directory as it is.
+	Directory func(path string) error
 }
 
 // ErrNoCommand says that neither the image nor the override names a command.
@@ -29,7 +38,7 @@ var ErrNoCommand = errors.New("image has no command")
 // PATH, HOME, USER, LOGNAME and SHELL is set. The result is complete, and the app
 // must not be used again.
 //
-// Errors: ErrNoCommand, *NotFoundError, and those of ResolveUser, Check and Refused.
+// Errors: ErrNoCommand, *NotFoundError, *NotRunnableError, *WorkDirError, and those of ResolveUser, Check and Refused.
 func (a *App) Resolve(root Root) (*Spec, error) {
 	p := a.Spec.Process
 	user, err := ResolveUser(root.Users, UserRequest{
@@ -52,6 +61,9 @@ func (a *App) Resolve(root Root) (*Spec, error) {
 		return nil, err
 	}
 
+	if err := a.checkWorkDir(root); err != nil {
+		return nil, err
+	}
 	argv := append(append([]string{}, a.Entrypoint...), a.Cmd...)
 	if len(argv) == 0 {
 		return nil, ErrNoCommand
@@ -109,6 +121,9 @@ func (a *App) lookArgv(root Root, argv []string) ([]string, error) {
 	searchPath, _ := LookupEnv(a.Spec.Process.Env, "PATH")
 	file, err := LookPath(searchPath, root.Executable, argv[0], a.Spec.Process.Cwd)
 	if err != nil {
+		return nil, err
+	}
+	if err := root.checkRunnable(file, a.Spec.Process.Cwd); err != nil {
 		return nil, err
 	}
 	return append([]string{file}, argv[1:]...), nil

@@ -75,7 +75,7 @@ func TestImagesOfAReadOnlyStore(t *testing.T) {
 			t.Errorf("tree %s is not of the read-only store", d)
 		}
 	}
-	if raw, err := tree.ReadFile(stack, "/etc/new", 100); err != nil || string(raw) != "new" {
+	if raw, err := (tree.View{Lowers: stack}).ReadFile("/etc/new", 100); err != nil || string(raw) != "new" {
 		t.Errorf("read %q, %v", raw, err)
 	}
 	must(t, s.Verify(t.Context(), found))

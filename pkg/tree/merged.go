@@ -2,72 +2,25 @@ package tree
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
-	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// ErrTooLarge is a file beyond the limit its reader gave.
-var ErrTooLarge = errors.New("file is too large")
-
 const maxLinks = 40 // as the kernel's
 
-// ReadFile reads a file as overlayfs would show it in the stack lowers (top
-// first): whiteouts and opaque directories hide, symbolic links are resolved
-// as if the stack were "/", and nothing outside of it is reached. It is an
-// error wrapping fs.ErrNotExist where there is no such file, ErrTooLarge where
-// it has more than limit bytes, and another where it is no regular file.
-func ReadFile(lowers []string, path string, limit int64) ([]byte, error) {
-	m, err := openMerged(lowers)
-	if err != nil {
-		return nil, err
-	}
-	defer m.close()
-	raw, err := m.read(path, limit)
-	if err != nil {
-		return nil, &fs.PathError{Op: "read in image", Path: path, Err: err}
-	}
-	return raw, nil
-}
-
-// Info is what Stat tells of a file.
-type Info struct {
-	Mode     fs.FileMode // type and permissions
-	UID, GID uint32
-}
-
-// Stat looks at a file as ReadFile would find it, symbolic links followed. It is
-// an error wrapping fs.ErrNotExist where there is no such file.
-func Stat(lowers []string, path string) (Info, error) {
-	m, err := openMerged(lowers)
-	if err != nil {
-		return Info{}, err
-	}
-	defer m.close()
-	_, _, st, err := m.find(path)
-	if err != nil {
-		return Info{}, &fs.PathError{Op: "look at in image", Path: path, Err: err}
-	}
-	info := Info{Mode: fs.FileMode(st.Mode & 0o777), UID: st.Uid, GID: st.Gid}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFREG:
-	case unix.S_IFDIR:
-		info.Mode |= fs.ModeDir
-	default:
-		info.Mode |= fs.ModeIrregular
-	}
-	return info, nil
-}
-
-// merged walks a stack. Each element of at is one directory on the way from the
-// root: its descriptors in the layers that have it, top first.
+// merged walks a view. Each element of at is one directory on the way from the
+// root: its descriptors in the layers that have it, top first, or none of a
+// directory that is only there because something is mounted below it. names are
+// theirs, but for the root's.
 type merged struct {
-	at   [][]part
-	todo []string
+	at     [][]part
+	names  []string
+	todo   []string
+	last   string // the name that was looked up last
+	mounts map[string]string
 }
 
 // part is a directory in one layer of the stack.
@@ -76,9 +29,9 @@ type part struct {
 	layer int // 0 is the top
 }
 
-func openMerged(lowers []string) (*merged, error) {
-	m := &merged{at: [][]part{nil}}
-	for i, dir := range lowers {
+func openMerged(v View) (*merged, error) {
+	m := &merged{at: [][]part{nil}, mounts: v.mounts}
+	for i, dir := range v.Lowers {
 		fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			m.close()
@@ -104,42 +57,31 @@ func closeAll(parts []part) {
 	}
 }
 
-func (m *merged) read(path string, limit int64) ([]byte, error) {
-	fd, name, st, err := m.find(path)
-	switch {
-	case err != nil:
-		return nil, err
-	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
-		return nil, unix.EISDIR
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return nil, errors.New("not a regular file")
-	}
-	return readAt(fd, name, limit)
-}
-
 // find walks to a file. It returns the descriptor of the directory that has it,
-// its name there, and its status; of a directory the status alone.
+// its name there or, of a mounted file, its path on the host, and its status; of a
+// directory the status alone.
 func (m *merged) find(path string) (dir int, name string, st unix.Stat_t, err error) {
 	m.todo = strings.Split(path, "/")
 	for links := 0; len(m.todo) > 0; {
 		name := m.todo[0]
 		m.todo = m.todo[1:]
+		m.last = name
 		switch name {
 		case "", ".":
 			continue
 		case "..":
 			if last := len(m.at) - 1; last > 0 {
 				closeAll(m.at[last])
-				m.at = m.at[:last]
+				m.at, m.names = m.at[:last], m.names[:last-1]
 			}
 			continue
 		}
-		dirs, fd, st, err := lookup(m.at[len(m.at)-1], name)
+		dirs, fd, st, err := m.lookup(name)
 		switch {
 		case err != nil:
 			return -1, "", st, err
 		case dirs != nil:
-			m.at = append(m.at, dirs)
+			m.at, m.names = append(m.at, dirs), append(m.names, name)
 		case st.Mode&unix.S_IFMT == unix.S_IFLNK:
 			if links++; links > maxLinks {
 				return -1, "", st, unix.ELOOP
@@ -150,12 +92,58 @@ func (m *merged) find(path string) (dir int, name string, st unix.Stat_t, err er
 		case len(m.todo) > 0:
 			return -1, "", st, unix.ENOTDIR
 		default:
+			if source, ok := m.mounts[m.path(name)]; ok {
+				name = source
+			}
 			return fd, name, st, nil
 		}
 	}
+	here := m.at[len(m.at)-1]
+	if len(here) == 0 {
+		return -1, "", unix.Stat_t{Mode: unix.S_IFDIR | 0o755}, nil
+	}
 	// The topmost layer that has a directory says whose it is.
-	err = unix.Fstat(m.at[len(m.at)-1][0].fd, &st)
+	err = unix.Fstat(here[0].fd, &st)
 	return -1, "", st, err
+}
+
+// path is that of a name in the directory where m is.
+func (m *merged) path(name string) string {
+	return "/" + strings.Join(append(slices.Clone(m.names), name), "/")
+}
+
+// lookup is lookup of the directory where m is, with what is mounted there.
+func (m *merged) lookup(name string) (dirs []part, fd int, st unix.Stat_t, err error) {
+	here := m.path(name)
+	if source, ok := m.mounts[here]; ok {
+		return openMount(source)
+	}
+	dirs, fd, st, err = lookup(m.at[len(m.at)-1], name)
+	if !errors.Is(err, unix.ENOENT) {
+		return dirs, fd, st, err
+	}
+	for target := range m.mounts {
+		if strings.HasPrefix(target, here+"/") {
+			return []part{}, -1, st, nil // it will be made
+		}
+	}
+	return nil, -1, st, err
+}
+
+// openMount is lookup of what is mounted. A file's descriptor is the working
+// directory's: its source is an absolute path.
+func openMount(source string) (dirs []part, fd int, st unix.Stat_t, err error) {
+	if err := unix.Stat(source, &st); err != nil {
+		return nil, -1, st, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return nil, unix.AT_FDCWD, st, nil
+	}
+	dir, err := unix.Open(source, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, -1, st, err
+	}
+	return []part{{dir, 0}}, -1, st, nil
 }
 
 // follow puts a link's target before what is left of the path.
@@ -170,7 +158,7 @@ func (m *merged) follow(fd int, name string) error {
 		for _, parts := range m.at[1:] {
 			closeAll(parts)
 		}
-		m.at = m.at[:1]
+		m.at, m.names = m.at[:1], nil
 	}
 	m.todo = append(strings.Split(target, "/"), m.todo...)
 	return nil
@@ -219,26 +207,4 @@ func isOpaque(fd int) bool {
 	var v [2]byte
 	n, err := unix.Fgetxattr(fd, "trusted.overlay.opaque", v[:])
 	return err == nil && n == 1 && v[0] == 'y'
-}
-
-func readAt(dir int, name string, limit int64) ([]byte, error) {
-	// Not blocking, should it have become a FIFO meanwhile.
-	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	f := os.NewFile(uintptr(fd), name)
-	raw, err := readLimited(f, limit)
-	return raw, errors.Join(err, f.Close())
-}
-
-func readLimited(f *os.File, limit int64) ([]byte, error) {
-	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(raw)) > limit {
-		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return raw, nil
 }

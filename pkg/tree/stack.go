@@ -103,7 +103,7 @@ func (s *Store) fixes(names, dirs []string) ([]fix, error) {
 
 // findFix adds dir and its parents to found, if dir needs it.
 func findFix(dirs []string, implied []map[string]bool, dir string, found map[string]fix) error {
-	m, err := openMerged(dirs)
+	m, err := openMerged(View{Lowers: dirs})
 	if err != nil {
 		return err
 	}

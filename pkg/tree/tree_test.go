@@ -55,11 +55,12 @@ func TestReadFile(t *testing.T) {
 			{Name: "out", Link: "../../../../../../etc/hostname"}, {Name: "loop", Link: "loop"}, {Name: "dangling", Link: "/nothing"},
 			{Name: "etc/pw", Link: "passwd"}, {Name: "usr/link", Link: "lib"},
 		})
+	v := tree.View{Lowers: stack}
 	for path, want := range map[string]string{
 		"etc/passwd": "upper", "/etc//./passwd": "upper", "../../etc/passwd": "upper", "opaque/new": "new", "swapped": "now a file",
 		"lib/real": "real", "abs": "upper", "rel": "real", "etc/pw": "upper", "usr/link/real": "real", "usr/link/../../etc/pw": "upper",
 	} {
-		raw, err := tree.ReadFile(stack, path, 100)
+		raw, err := v.ReadFile(path, 100)
 		if err != nil {
 			t.Error(err)
 		}
@@ -71,12 +72,69 @@ func TestReadFile(t *testing.T) {
 		"etc/gone": fs.ErrNotExist, "opaque/old": fs.ErrNotExist, "swapped/f": syscall.ENOTDIR, "file": syscall.EISDIR, "none": fs.ErrNotExist,
 		"out": fs.ErrNotExist, "loop": syscall.ELOOP, "dangling": fs.ErrNotExist, "etc": syscall.EISDIR, "": syscall.EISDIR, "file/x": fs.ErrNotExist,
 	} {
-		if raw, err := tree.ReadFile(stack, path, 100); !errors.Is(err, want) {
+		if raw, err := v.ReadFile(path, 100); !errors.Is(err, want) {
 			t.Errorf("%s: %q, error %v, want %v", path, raw, err, want)
 		}
 	}
-	if _, err := tree.ReadFile(stack, "etc/passwd", 4); !errors.Is(err, tree.ErrTooLarge) {
+	if _, err := v.ReadFile("etc/passwd", 4); !errors.Is(err, tree.ErrTooLarge) {
 		t.Errorf("error %v, want ErrTooLarge", err)
+	}
+}
+
+func TestViewWithMounts(t *testing.T) {
+	needRoot(t)
+	host := t.TempDir()
+	write := func(name, body string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(host, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(host, name), []byte(body), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("vol/f", "in the volume")
+	write("vol/sub/hidden", "x")
+	write("other/g", "in another")
+	write("file", "a file")
+	for name, target := range map[string]string{"vol/up": "../etc/passwd", "vol/abs": "/v/f", "vol/out": "../../../file", "link": "file"} {
+		if err := os.Symlink(target, filepath.Join(host, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v := tree.View{Lowers: render(t, files{
+		{Name: "etc/passwd", Body: "image"}, {Name: "v/f", Body: "below"}, {Name: "run/"}, {Name: "var/run", Link: "/run"}, {Name: "app", Link: "v/f"},
+	})}
+	for _, m := range [][2]string{
+		{"/v", "vol"}, {"/v/sub", "other"}, {"/var/run/sock/", "other"}, {"/made/for/it", "vol"}, {"/single", "link"}, {"/single", "file"}, {"/etc/../etc/hosts", "file"},
+	} {
+		if err := v.Mount(m[0], filepath.Join(host, m[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]string{
+		"/v/f": "in the volume", "/app": "in the volume", "/v/up": "image", "/v/abs": "in the volume", "/v/sub/g": "in another", "/v/sub/../f": "in the volume",
+		"/run/sock/g": "in another", "/var/run/sock/g": "in another", "/made/for/it/f": "in the volume", "/single": "a file", "/etc/hosts": "a file", "/etc/passwd": "image",
+	} {
+		raw, err := v.ReadFile(path, 100)
+		if string(raw) != want || err != nil {
+			t.Errorf("%s is %q, error %v, want %q", path, raw, err, want)
+		}
+	}
+	for path, want := range map[string]error{
+		"/v/out": fs.ErrNotExist, "/v/sub/hidden": fs.ErrNotExist, "/made/none": fs.ErrNotExist, "/single/x": syscall.ENOTDIR, "/made/for": syscall.EISDIR, "/v": syscall.EISDIR,
+	} {
+		if raw, err := v.ReadFile(path, 100); !errors.Is(err, want) {
+			t.Errorf("%s: %q, error %v, want %v", path, raw, err, want)
+		}
+	}
+	for _, dir := range []string{"/made", "/made/for", "/v/sub", "/"} {
+		if st, err := v.Stat(dir); err != nil || !st.Mode.IsDir() {
+			t.Errorf("%s: mode %v, error %v, want a directory", dir, st.Mode, err)
+		}
+	}
+	if err := v.Mount("/etc/passwd/x", host); !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("error %v, want ENOTDIR", err)
 	}
 }
 

@@ -56,11 +56,25 @@ func (r *realPreparer) Prepare(ctx context.Context, p appargs.Pod, keep bool) (u
 		Pods: r.pods.store, Images: r.images.store, Fetch: fetchImage, Stage1: stage1, Pod: p, Now: time.Now(),
 		Durable: keep, Loose: r.pods.Insecure.loose(),
 	})
-	var missing *appspec.NotFoundError
-	if !keep && errors.As(err, &missing) {
-		err = &fault{err: err, code: exitExec} // as when only the kernel finds out
+	if code := startFault(err); code != 0 && !keep {
+		err = &fault{err: err, code: code}
 	}
 	return string(prepared), err
+}
+
+// startFault is the status of an app that cannot be started, the one it has when
+// only the kernel finds out; 0 for other errors.
+func startFault(err error) int {
+	var missing *appspec.NotFoundError
+	var broken *appspec.NotRunnableError
+	var dir *appspec.WorkDirError
+	switch {
+	case errors.As(err, &missing), errors.As(err, &broken):
+		return exitExec
+	case errors.As(err, &dir):
+		return exitNamespace
+	}
+	return 0
 }
 
 // stage1 finds the flavour that was asked for, on the command line or in the

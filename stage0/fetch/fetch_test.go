@@ -58,7 +58,7 @@ func get(t testing.TB, s *imagestore.Store, opts fetch.Options, path, want strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := tree.ReadFile(lowers, path, 1<<20)
+	raw, err := tree.View{Lowers: lowers}.ReadFile(path, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestFetchFromRegistry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tree.ReadFile(lowers, "/etc/gone", 10); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := (tree.View{Lowers: lowers}).ReadFile("/etc/gone", 10); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file whited out reads as %v", err)
 	}
 	// The store has the name: nothing is asked for again.

@@ -56,7 +56,7 @@ func newHost(t *testing.T) *host {
 
 // base are the files that every image of the tests has.
 var base = []imagetest.File{
-	{Name: "bin/"}, {Name: "bin/true", Body: "x", Mode: 0o755}, {Name: "bin/text", Body: "x"}, {Name: "etc/"},
+	{Name: "bin/"}, {Name: "bin/true", Body: "\x7fELF", Mode: 0o755}, {Name: "bin/text", Body: "x"}, {Name: "etc/"},
 	{Name: "etc/passwd", Body: "root:x:0:0::/:\nweb:x:33:44::/:\n"}, {Name: "etc/group", Body: "root:x:0:\nlogs:x:55:web\n"},
 }
 

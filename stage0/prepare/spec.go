@@ -74,7 +74,7 @@ func (r Request) spec(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (*apps
 		}
 	}
 	made.Spec.Process.Env = appspec.MergeEnv(made.Spec.Process.Env, []string{"AC_APP_NAME=" + a.name})
-	spec, err := made.Resolve(a.root())
+	spec, err := made.Resolve(a.root(p, made.Spec.Mounts))
 	if errors.Is(err, appspec.ErrNoCommand) {
 		return nil, fmt.Errorf("%w: say what to execute with --exec", err)
 	}
@@ -110,23 +110,8 @@ func readFiles(config []byte, stack []string) (*imageFiles, error) {
 	return f, err
 }
 
-// root is what resolving the spec has to know of the app's files.
-func (a *app) root() appspec.Root {
-	return appspec.Root{
-		Users: a.files.users,
-		Owner: func(path string) (uint32, uint32, error) {
-			st, err := tree.Stat(a.files.stack, path)
-			return st.UID, st.GID, err
-		},
-		Executable: func(path string) bool {
-			st, err := tree.Stat(a.files.stack, path)
-			return err == nil && st.Mode.IsRegular() && st.Mode&0o111 != 0
-		},
-	}
-}
-
 func userFile(stack []string, path string) ([]byte, error) {
-	b, err := tree.ReadFile(stack, path, maxUserFile)
+	b, err := tree.View{Lowers: stack}.ReadFile(path, maxUserFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -24,7 +24,7 @@ func (f *fetcher) content(t testing.TB, img image.Image) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := tree.ReadFile(lowers, "app", 1<<20)
+	raw, err := tree.View{Lowers: lowers}.ReadFile("app", 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,7 +141,7 @@ func TestRendersAsTheSpecificationsRenderer(t *testing.T) {
 				t.Fatal(err)
 			}
 			for path, body := range want {
-				if raw, err := tree.ReadFile(lowers, path, 1<<20); strings.HasPrefix(body, "=") && string(raw) != body[1:] {
+				if raw, err := (tree.View{Lowers: lowers}).ReadFile(path, 1<<20); strings.HasPrefix(body, "=") && string(raw) != body[1:] {
 					t.Errorf("rendered %s is %q, %v, want %q", path, raw, err, body)
 				}
 			}
@@ -149,7 +149,7 @@ func TestRendersAsTheSpecificationsRenderer(t *testing.T) {
 				if want[path] != "" || !strings.HasPrefix(want[filepath.Dir(path)]+"/", "/") {
 					continue // or below what is no directory now
 				}
-				if _, err := tree.Stat(lowers, path); !errors.Is(err, fs.ErrNotExist) {
+				if _, err := (tree.View{Lowers: lowers}).Stat(path); !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("%s is there: %v", path, err)
 				}
 			}
