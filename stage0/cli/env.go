@@ -52,6 +52,7 @@ func (g *globals) define() {
 	fs := pflag.NewFlagSet(program, pflag.ContinueOnError)
 	fs.SetInterspersed(false)
 	fs.SortFlags = true
+	fs.Usage = func() {} // resolve has the help of the verb printed
 	fs.BoolVar(&g.debug, "debug", false, "after an error, print what caused it as a tree")
 	fs.StringVar(&g.dir, "dir", "", "keep images and pods in this `DIR` (default "+defaultDataDir+")")
 	fs.StringVar(&g.system, "system-config", defaultSystemDir, "read the vendor's configuration in `DIR`")
