@@ -90,7 +90,7 @@ func (p *parser) parse(args []string) error {
 		case arg == argsFollow:
 			args, err = p.takeArgs(args)
 		case arg == argsEnd:
-			return errors.New("\"---\" ends the arguments of an app, and there was no \"--\" before it")
+			return errors.New("\"---\" ends the arguments of an app, and there was no \"--\" before it: leave it out")
 		case arg == "-h" || arg == "--help":
 			return pflag.ErrHelp
 		case arg == "-i", arg == "-it", arg == "-ti":

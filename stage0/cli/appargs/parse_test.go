@@ -184,7 +184,7 @@ func TestParseRefuses(t *testing.T) {
 		"an empty image":                       {[]string{""}, "empty image name"},
 		"arguments of no image":                {[]string{"--", "x"}, `"--" must follow an image`},
 		"two lists of arguments":               {[]string{"a", "--", "x", "---", "--", "y"}, `second "--" for "a"`},
-		"three hyphens alone":                  {[]string{"a", "---", "b"}, `"---" ends the arguments of an app, and there was no "--" before it`},
+		"three hyphens alone":                  {[]string{"a", "---", "b"}, `"---" ends the arguments of an app, and there was no "--" before it: leave it out`},
 		"an unknown flag":                      {[]string{"a", "--frob=1"}, `unknown flag "--frob"`},
 		"a single hyphen":                      {[]string{"-v", "a"}, `unknown flag "-v"`},
 		"a flag without its value":             {[]string{"a", "--name"}, "--name needs a value"},
