@@ -99,7 +99,7 @@ func TestMirrors(t *testing.T) {
 		{name: "one that stalls", stalls: true, blobs: true, hook: func(w http.ResponseWriter, r *http.Request, _ int) bool {
 			hang(w, r)
 			return true
-		}, mirror: 3, origin: 2, warned: []string{"mirror MIRROR failed (get blob DIGEST: registry sent nothing for 60ms): asking ORIGIN"}},
+		}, mirror: 3, origin: 2, warned: []string{"mirror MIRROR failed (get blob DIGEST: registry sent nothing for " + testStall.String() + "): asking ORIGIN"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := newPair(t)

@@ -129,6 +129,12 @@ func TestSignaturesAreTheirPods(t *testing.T) {
 // serve runs a server until t ends and returns its address.
 func serve(t *testing.T, idle time.Duration) (addr string, ended <-chan error) {
 	t.Helper()
+	return serveAfter(t, idle, func(string) {})
+}
+
+// serveAfter is serve of what waits at the listening socket when the server begins.
+func serveAfter(t *testing.T, idle time.Duration, before func(addr string)) (addr string, ended <-chan error) {
+	t.Helper()
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
@@ -139,6 +145,7 @@ func serve(t *testing.T, idle time.Duration) (addr string, ended <-chan error) {
 	}
 	done := make(chan error, 1)
 	srv := server{listener: int(f.Fd()), idle: idle, answer: newService(t, true).answer}
+	before(l.Addr().String())
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
@@ -246,9 +253,20 @@ func TestRequestsThatAreTooMuchAreRefused(t *testing.T) {
 }
 
 func TestItEndsWhenNobodyComes(t *testing.T) {
-	addr, ended := serve(t, 50*time.Millisecond)
-	if err := get(addr); err != nil {
-		t.Fatal(err)
+	// Somebody is there before it begins: its patience is short.
+	var client net.Conn
+	_, ended := serveAfter(t, 50*time.Millisecond, func(addr string) {
+		var err error
+		if client, err = net.Dial("tcp", addr); err == nil {
+			_, err = io.WriteString(client, "GET "+path+"pod/uuid HTTP/1.1\r\n\r\n")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	defer client.Close()
+	if answer, err := io.ReadAll(client); err != nil || !strings.HasSuffix(string(answer), uuid) {
+		t.Errorf("%q, %v", answer, err)
 	}
 	if err := <-ended; err != nil {
 		t.Error(err)
