@@ -176,9 +176,9 @@ func (e *env) pod(t *testing.T, uuid string) *podState {
 	return nil
 }
 
-// mainPID is the host's PID of an app's first process in a unit's pod: the oldest in the
-// app's control group.
+// mainPID is the host's PID of an app's first process in a unit's pod: the one in the app's
+// control group that is no other's child. A child may have a lower number.
 func (e *env) mainPID(t *testing.T, unit, app string) string {
 	t.Helper()
-	return e.MustRun(t, fmt.Sprintf(`cg=$(systemctl show -P ControlGroup %s); d=/sys/fs/cgroup/systemd; [ -d $d ] || d=/sys/fs/cgroup; find $d$cg -path '*/%s.service/cgroup.procs' -exec cat {} + | sort -n | head -1`, unit, app))
+	return e.MustRun(t, fmt.Sprintf(`cg=$(systemctl show -P ControlGroup %s); d=/sys/fs/cgroup/systemd; [ -d $d ] || d=/sys/fs/cgroup; find $d$cg -path '*/%s.service/cgroup.procs' -exec cat {} + | sed 's,.*,/proc/&/status,' | xargs sed -n 's/^Pid:.//p; s/^PPid:.//p' 2>/dev/null | paste - - | awk '{parent[$1]=$2} END {for (p in parent) if (!(parent[p] in parent)) print p}' | sort -n | head -1`, unit, app))
 }

@@ -178,7 +178,7 @@ func (p *pods) background(t *testing.T, flags []string, a app) (uuid string) {
 // terminals runs commands on a terminal of their own, by way of script(1)'s.
 func (p *pods) terminals(t *testing.T, uuid string) {
 	onTTY := func(setup, command string) testhost.Result {
-		return p.Run(t, "timeout 20 script -qec "+quote(setup+command)+" /dev/null </dev/null")
+		return p.Run(t, "timeout 60 script -qec "+quote(setup+command)+" /dev/null </dev/null")
 	}
 	exec := p.cmd() + " exec -it " + uuid + " "
 	for name, tt := range map[string]struct{ setup, command, want string }{
@@ -213,7 +213,7 @@ func (p *pods) terminals(t *testing.T, uuid string) {
 	})
 	t.Run("terminal: ^C goes to the command", func(t *testing.T) {
 		r := p.Run(t, `rm -f /run/f-keys /run/f-up; mkfifo /run/f-keys /run/f-up
-timeout 20 script -qec `+quote(exec+`sh -c 'echo up; exec sleep 1000'`)+` /dev/null </run/f-keys >/run/f-up & exec 3>/run/f-keys 4</run/f-up
+timeout 60 script -qec `+quote(exec+`sh -c 'echo up; exec sleep 1000'`)+` /dev/null </run/f-keys >/run/f-up & exec 3>/run/f-keys 4</run/f-up
 read -u4 up; printf '\003' >&3; wait $!; echo $?`)
 		if r.Stdout != "130\n" {
 			t.Errorf("got %+v", r)
@@ -232,7 +232,7 @@ func TestWhatCommandsLeaveBehind(t *testing.T) {
 	for name, flags := range map[string]string{"with files": "", "with a terminal": "-t"} {
 		t.Run("nothing when raket is killed, "+name, func(t *testing.T) {
 			script := fmt.Sprintf(`rm -f /run/f-ready; mkfifo /run/f-ready
-%s exec %s %s sh -c 'trap "" HUP INT TERM; setsid sleep 77777 & (sleep 77777 &) ; sh -c "sleep 77777 & wait" & sleep 0.1; echo up; while :; do sleep 1; done' >/run/f-ready </dev/zero & pid=$!
+%s exec %s %s sh -c 'trap "" HUP INT TERM; setsid sleep 77777 & (sleep 77777 &) ; sh -c "sleep 77777 & wait" & until [ $(cat /proc/[0-9]*/cmdline 2>/dev/null | tr "\\0" "\\n" | grep -cx 7777[7]) -ge 3 ]; do :; done; echo up; while :; do sleep 1; done' >/run/f-ready </dev/zero & pid=$!
 read up </run/f-ready; kill -9 $pid`, p.cmd(), flags, uuid)
 			p.MustRun(t, script)
 			p.WaitFor(t, limit, "! cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -qx 7777[7]")
@@ -243,13 +243,15 @@ read up </run/f-ready; kill -9 $pid`, p.cmd(), flags, uuid)
 	}
 	t.Run("what it started when it ends", func(t *testing.T) {
 		p.must(t, "exec", uuid, "sh", "-c", "sleep 77777 >/dev/null 2>&1 &")
+		// The shell was gone before its child had become the program.
+		p.onlyPID(t, "sleep 77777")
 		if got := count(); got != "1" {
 			t.Errorf("%s processes are left", got)
 		}
 	})
 	t.Run("nothing when the app ends", func(t *testing.T) {
-		two, _ := p.start(t, []string{"--exit-policy=none"}, app{script: "exec sleep 55555"})
-		r := p.Run(t, fmt.Sprintf(`%[1]s exec %[2]s sh -c 'trap "" TERM; kill -TERM $(pidof sleep | tr " " "\n" | sort -n | head -n1); while :; do sleep 1; done'`, p.cmd(), two))
+		two, _ := p.start(t, []string{"--exit-policy=none"}, app{script: "exec sleep 55555", flags: []string{"--stop-timeout=1s"}})
+		r := p.Run(t, fmt.Sprintf(`%[1]s exec %[2]s sh -c 'trap "" TERM; until pid=$(pidof sleep); do :; done; kill -TERM $pid; while :; do sleep 1; done'`, p.cmd(), two))
 		if r.Code != 137 && r.Code != 143 {
 			t.Errorf("got %+v", r)
 		}

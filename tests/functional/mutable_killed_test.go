@@ -15,8 +15,8 @@ import (
 // kill, at which system calls, how many to pass over each time, what comes before, the command, and
 // which states of x may follow, as a pattern. One pod lives through all of it.
 const walkApps = `
-r=%[1]q; d=%[2]q; u=%[3]s; pod=$d/pods/run/$u; keep=$(pgrep -fx 'sleep 4321'); kills=0; rounds=0; real=$(sed -n 's/.*"dir": *"\([^"]*\)".*/\1/p' $pod/sandbox.json | head -n 1)
-disk=%[4]s
+r=%[1]q; d=%[2]q; u=%[3]s; pod=$d/pods/run/$u; kills=0; rounds=0; real=$(sed -n 's/.*"dir": *"\([^"]*\)".*/\1/p' $pod/sandbox.json | head -n 1)
+disk=%[4]s; until keep=$(pgrep -fx 'sleep 4321'); do sleep 0.05; done
 for c in $(cat /proc/$(cat $pod/pid)/task/$(cat $pod/pid)/children); do if test -d /proc/$c/root/raket/units; then init=$c root=/proc/$c/root; fi; done
 # The pod's stage1 is one whose entrypoints for apps are killed when that is asked for.
 s=$(mktemp -d /run/walk.XXXXXX); mkdir $s/rootfs; ln -s $real/manifest $s/; ln -s $real/rootfs/* $s/rootfs/
@@ -95,7 +95,7 @@ func TestAKilledChangeOfAnAppIsBroughtToAnEnd(t *testing.T) {
 	} {
 		fmt.Fprintf(&walks, "walk %s %q %d %s %s %s\n", w.where, w.set, w.step, quote(w.before), quote(w.command), quote(w.is))
 	}
-	r := p.Do(t, testhost.Cmd{Script: fmt.Sprintf(walkApps, p.cmd(), p.dir, uuid, changes, walks.String()), Timeout: 4 * time.Minute})
+	r := p.Do(t, testhost.Cmd{Script: fmt.Sprintf(walkApps, p.cmd(), p.dir, uuid, changes, walks.String()), Timeout: 10 * time.Minute})
 	if r.Code != 0 || r.Stdout != "" {
 		t.Errorf("status %d\n%s%s", r.Code, r.Stdout, r.Stderr)
 	}

@@ -129,6 +129,7 @@ func (p *pods) mutableOnUnified(t *testing.T) {
 	p.add(t, uuid, app{name: "keep", script: "exec sleep 5504", flags: []string{"--after=a"}})
 	p.must(t, "app", "start", uuid, "keep")
 	keep := p.onlyPID(t, "sleep 5504")
+	p.onlyPID(t, "sleep 5501")
 	if got := p.must(t, "logs", uuid, "a"); got != "0::/system.slice/a.service" {
 		t.Errorf("its control group is %q", got)
 	}

@@ -190,7 +190,7 @@ func TestAnAppIsUpdatedWhileTheOthersRunOn(t *testing.T) {
 		app{name: "a", script: "trap 'exit 3' TERM; echo one-$WHO >/v/who; while :; do sleep 0.1; done", flags: []string{"--environment=WHO=x", "--memory=100M"}})
 	p.add(t, uuid, app{name: "keep", script: "exec sleep 4321"})
 	p.must(t, "app", "start", uuid, "keep")
-	keep := p.MustRun(t, "pgrep -fx 'sleep 4321'")
+	keep := p.onlyPID(t, "sleep 4321")
 	who := func(want string) {
 		t.Helper()
 		p.WaitFor(t, limit, "grep -qx "+want+" "+dir+"/who")

@@ -21,10 +21,11 @@ func TestAppsOfAPodWithUsersOfItsOwnAreChanged(t *testing.T) {
 		flags: []string{"--mount=volume=meet,target=/v", "--memory=100M", "--health-cmd=true", "--health-interval=200ms"}}, "--volume=own,kind=empty")
 	p.must(t, "app", "start", uuid, "x")
 	p.WaitFor(t, limit, p.cmd()+" status "+uuid+" | grep -qx health-x=healthy")
+	x := p.onlyPID(t, "sleep 5202")
 	if got := strings.Fields(p.must(t, "logs", uuid, "x")); fmt.Sprint(got) != fmt.Sprint([]string{"0", "0", base, "0"}) && len(got) < 4 {
 		t.Errorf("it wrote %q", got)
 	}
-	if got := p.MustRun(t, "stat -c %u "+dir+"/of-x /proc/"+p.onlyPID(t, "sleep 5202")); got != base+"\n"+base {
+	if got := p.MustRun(t, "stat -c %u "+dir+"/of-x /proc/"+x); got != base+"\n"+base {
 		t.Errorf("on the host it is %q, and the pod's root %s", got, base)
 	}
 	if got := p.must(t, "exec", "--app=x", uuid, "/bin/id", "-u"); got != "0" {

@@ -77,8 +77,11 @@ end`)
 	expect(t, "the pod's own files on the disk", p.MustRun(t, fmt.Sprintf("cd %s/pods/run/%s; stat -c '%%n %%u:%%g' apps/app/upper/etc/passwd volumes/e volumes/e/new", p.dir, uuid)),
 		"apps/app/upper/etc/passwd 1000:2000\nvolumes/e 33:0\nvolumes/e/new 0:0")
 	// From outside: who the processes are. The first is nspawn.
+	p.onlyPID(t, "sleep 100000")
+	p.onlyPID(t, "sleep 100001")
 	expect(t, "the processes' users", p.MustRun(t, fmt.Sprintf("ps -eo unit,uid,args | awk '$1==%q {print $2, $3}' | grep -v nspawn", unit)),
 		fmt.Sprintf("%d /usr/lib/systemd/systemd\n%d sleep\n%d sleep", base, base, base+1000))
+	p.MustRun(t, "journalctl --sync")
 	if got := p.Journal(t, "-u", unit, "-t", "other", "-o", "cat"); got != "hello\n" {
 		t.Errorf("the unit's journal has %q", got)
 	}
@@ -181,8 +184,10 @@ func TestUserNamespacesInEveryWayToRun(t *testing.T) {
 func TestRangesOfPodsThatStartTogetherDiffer(t *testing.T) {
 	p := newPods(t)
 	const n = 5
+	_, flags := p.meeting(t)
+	// Each stays until all are there.
 	p.MustRun(t, fmt.Sprintf(`for i in $(seq %d); do %s >/dev/null 2>&1 & done; wait`, n,
-		p.cmd()+" "+quote(runLine([]string{"--private-users", "--log=file"}, app{script: "sleep 1"})...)))
+		p.cmd()+" "+quote(runLine(append(flags, "--private-users", "--log=file"), app{script: fmt.Sprintf("touch /v/$(hostname); until [ $(ls /v | wc -l) = %d ]; do usleep 10000; done", n)})...)))
 	var bases []int
 	for _, s := range p.list(t) {
 		if s.app("app") != "exited 0" {

@@ -79,6 +79,7 @@ func TestEntering(t *testing.T) {
 		app{name: "two", script: "exec sleep 1000"},
 		app{name: "ended", script: "echo mine >/mark"})
 	p.WaitFor(t, limit, p.cmd()+" status "+uuid+" | grep app-ended=0")
+	p.WaitFor(t, limit, "[ $(pgrep -fxc 'sleep 1000') = 2 ]")
 	for name, tt := range map[string]struct {
 		args   []string
 		stdout string
@@ -184,7 +185,6 @@ func TestGarbage(t *testing.T) {
 	if left := p.leftovers(t); left != "" {
 		t.Errorf("left behind:\n%s", left)
 	}
-	if r := p.Run(t, "find /sys/fs/cgroup -name 'rkt-*' -o -name 'f-testgarbage*' | grep ."); r.Code == 0 {
-		t.Errorf("control groups are left:\n%s", r.Stdout)
-	}
+	// systemd removes them when it has heard of the end.
+	p.WaitFor(t, limit, "! find /sys/fs/cgroup -name 'rkt-*' -o -name 'f-testgarbage*' | grep .")
 }
