@@ -26,7 +26,7 @@ func TestCommandsOnTheUnifiedHierarchy(t *testing.T) {
 	t.Run("apps that come and go", p.mutableOnUnified)
 	uuid, unit := p.start(t, nil, app{script: "exec sleep 100000"})
 	t.Run("a terminal", func(t *testing.T) {
-		r := p.Run(t, "timeout 20 script -qec "+quote("stty rows 33 cols 77; "+p.cmd()+" exec -it "+uuid+" sh -c 'stty size; exit 6'; echo =$?")+" /dev/null </dev/null")
+		r := p.Run(t, "timeout 60 script -qec "+quote("stty rows 33 cols 77; "+p.cmd()+" exec -it "+uuid+" sh -c 'stty size; exit 6'; echo =$?")+" /dev/null </dev/null")
 		if got := strings.ReplaceAll(r.Stdout, "\r", ""); !strings.HasSuffix(got, "33 77\n=6\n") {
 			t.Errorf("got %+v", r)
 		}

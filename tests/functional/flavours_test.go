@@ -66,10 +66,10 @@ func (p *pods) life(t *testing.T, flags []string) {
 		app{script: "trap 'echo bye; : >/v/asked; kill $! 2>/dev/null; exit 0' TERM; echo up; echo >/v/up; sleep 1000 & wait"})...)
 	p.MustRun(t, "systemd-run -q --unit=f-life -p RemainAfterExit=yes bash -c "+quote(line+"; echo $? >"+dir+"/code"))
 	t.Cleanup(func() { p.Run(t, "systemctl stop f-life; systemctl reset-failed f-life") })
-	p.MustRun(t, "timeout 20 cat "+dir+"/up")
+	p.MustRun(t, "timeout 60 cat "+dir+"/up")
 	uuid := strings.TrimSpace(p.ReadFile(t, file))
 
-	p.must(t, "status", "--wait-ready=20s", uuid)
+	p.must(t, "status", "--wait-ready=1m", uuid)
 	if s := p.status(t, uuid); s.State != "running" || s.app("app") != "running" || !s.Ready || s.PID == 0 {
 		t.Errorf("while it runs, status says %+v", s)
 	}

@@ -21,6 +21,9 @@ const (
 	stubborn = "trap '' TERM"
 )
 
+// stopTimeout is what an app is left for its end where nothing is said of that.
+const stopTimeout = 10 * time.Second
+
 func TestStopIsOrderly(t *testing.T) {
 	p := newPods(t)
 	dir, flags := p.meeting(t)
@@ -31,8 +34,8 @@ func TestStopIsOrderly(t *testing.T) {
 	uuid, unit := p.start(t, flags, apps...)
 	begin := time.Now()
 	p.MustRun(t, "systemctl stop "+unit)
-	if took := time.Since(begin); took > 5*time.Second {
-		t.Errorf("stopping took %v", took)
+	if took := time.Since(begin); took > stopTimeout {
+		t.Errorf("stopping took %v: an app was waited for", took)
 	}
 	for _, mark := range []string{"asked", "usr1"} {
 		if !p.exists(t, dir+"/"+mark) {
@@ -56,8 +59,8 @@ func TestStopKillsWhatIgnoresIt(t *testing.T) {
 		trapping("stubborn", stubborn, "--stop-timeout=1s"))
 	begin := time.Now()
 	p.MustRun(t, "systemctl stop "+unit)
-	if took := time.Since(begin); took < time.Second || took > 5*time.Second {
-		t.Errorf("stopping took %v, want one second and little more", took)
+	if took := time.Since(begin); took < time.Second || took > stopTimeout {
+		t.Errorf("stopping took %v, want the one second that was said", took)
 	}
 	if !p.exists(t, dir+"/asked") {
 		t.Error("the other app was not asked to end")
@@ -93,7 +96,7 @@ func TestTermToTheProcessIsAnOrderlyStop(t *testing.T) {
 	p := newPods(t)
 	dir, flags := p.meeting(t, "ready")
 	r := p.Run(t, p.cmd()+" "+quote(runLine(flags, app{script: "trap 'echo bye; touch /v/asked; exit 3' TERM; echo up >/v/ready; sleep 1000 & wait"})...)+
-		" >"+dir+"/out & pid=$!; timeout 20 cat "+dir+"/ready; kill $pid; wait $pid; echo $?; cat "+dir+"/out")
+		" >"+dir+"/out & pid=$!; timeout 60 cat "+dir+"/ready; kill $pid; wait $pid; echo $?; cat "+dir+"/out")
 	// Whoever asked for the end has got what they wanted, whatever the app makes of it.
 	if r.Stdout != "up\n0\nbye\n" {
 		t.Errorf("status and output %q; stderr %q", r.Stdout, r.Stderr)

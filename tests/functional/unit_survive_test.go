@@ -62,7 +62,7 @@ func TestAPodOutlivesTheShellThatStartedIt(t *testing.T) {
 	p.MustRun(t, fmt.Sprintf(`systemd-run -q --unit=f-shell --collect -p KillMode=process bash -c %s`,
 		quote(p.cmd()+" "+quote(runLine(append(flags, "--log=journal", "--uuid-file-save="+file),
 			app{script: "echo up; echo up >/v/ready; exec sleep 1000", flags: []string{"--restart=always"}})...)+" & wait")))
-	p.MustRun(t, "timeout 20 cat "+dir+"/ready")
+	p.MustRun(t, "timeout 60 cat "+dir+"/ready")
 	uuid := p.MustRun(t, "cat "+file)
 	scope := "rkt-" + uuid + ".scope"
 	p.WaitFor(t, limit, "systemctl is-active "+scope)

@@ -181,11 +181,11 @@ unit nginx -p KillSignal=QUIT -p "BindPaths=/var/lib/raket/conf:/etc/nginx/conf.
 unit shipper -p Type=notify -p BindPaths=/var/lib/raket/logs:/logs /usr/bin/shipper /logs/access.log`)
 	t.Cleanup(func() { h.Run(t, "systemctl stop nginx shipper reloader") })
 
-	h.WaitFor(t, 10*time.Second, `curl -sf http://127.0.0.1/ | grep -x 'hello from the pod'`)
+	h.WaitFor(t, time.Minute, `curl -sf http://127.0.0.1/ | grep -x 'hello from the pod'`)
 	h.MustRun(t, `echo 'second answer' >/var/lib/raket/conf/answer.txt`)
-	h.WaitFor(t, 10*time.Second, `curl -sf http://127.0.0.1/ | grep -x 'second answer'`)
-	h.WaitFor(t, 10*time.Second, `journalctl -t shipper -o cat | jq -e 'select(.line | test("GET / HTTP"))'`)
-	h.WaitFor(t, 10*time.Second, `journalctl -t reloader -o cat | grep 'reloaded nginx'`)
+	h.WaitFor(t, time.Minute, `curl -sf http://127.0.0.1/ | grep -x 'second answer'`)
+	h.WaitFor(t, time.Minute, `journalctl -t shipper -o cat | jq -e 'select(.line | test("GET / HTTP"))'`)
+	h.WaitFor(t, time.Minute, `journalctl -t reloader -o cat | grep 'reloaded nginx'`)
 	h.MustRun(t, `systemctl stop nginx shipper reloader; systemctl is-failed nginx shipper reloader; test -z "$(systemctl --failed --no-legend)"`)
 }
 

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long one call may take.
-const patience = 10 * time.Second
+// patience is how long one call may take: as long as a pod takes to start on a busy machine.
+const patience = time.Minute
 
 func call(to string, workers, count int, term <-chan os.Signal) error {
 	network, address, _ := strings.Cut(to, ":")
