@@ -31,7 +31,7 @@ for set in %s openat,write; do
       # What outlived its launcher is a pod like any other.
       kill -9 $pid 2>/dev/null
     done
-    end=$((SECONDS+10))
+    end=$((SECONDS+60))
     while $r list --no-legend --full | grep -qw running; do [ $SECONDS -lt $end ] || { bad "a pod still runs: $($r list)"; break; }; done
     $r list >/run/walk.list 2>&1 || bad "list: $(cat /run/walk.list)"
     $r gc --grace-period=0s --expire-prepared=0s >/run/walk.gc 2>&1 || bad "gc: $(cat /run/walk.gc)"
@@ -44,7 +44,7 @@ $r gc --grace-period=0s --expire-prepared=0s >/dev/null
 $r image gc >/dev/null
 find $d -path '*ingest/*' -o -name '.tmp-*' -o -path '*/stage1/*' -prune -false | sed 's/^/temporary file left: /'
 echo "$kills kills" >&2`, p.cmd(), p.dir, changes, stride, before, command, check)
-	r := p.Do(t, testhost.Cmd{Script: script, Timeout: 4 * time.Minute})
+	r := p.Do(t, testhost.Cmd{Script: script, Timeout: 10 * time.Minute})
 	if r.Code != 0 || r.Stdout != "" {
 		t.Errorf("status %d\n%s", r.Code, r.Stdout)
 	}
@@ -97,7 +97,7 @@ func TestKillingThePodFromOutside(t *testing.T) {
 	}
 	t.Run("nspawn, from a shell", func(t *testing.T) {
 		dir, flags := p.meeting(t, "up")
-		p.MustRun(t, fmt.Sprintf("(%s %s </dev/null >/dev/null 2>&1; echo $? >%s/code) & timeout 20 cat %s/up; kill -9 $(cat %s/pods/run/*/pid); wait", p.cmd(),
+		p.MustRun(t, fmt.Sprintf("(%s %s </dev/null >/dev/null 2>&1; echo $? >%s/code) & timeout 60 cat %s/up; kill -9 $(cat %s/pods/run/*/pid); wait", p.cmd(),
 			quote(runLine(flags, app{script: "echo up >/v/up; exec sleep 12345"})...), dir, dir, p.dir))
 		p.WaitFor(t, limit, "! pgrep -fx 'sleep 12345'")
 		if s := p.list(t); len(s) != 1 || s[0].State != "exited" {
@@ -110,8 +110,7 @@ func TestKillingThePodFromOutside(t *testing.T) {
 		if left := p.leftovers(t); left != "" {
 			t.Errorf("left behind:\n%s", left)
 		}
-		if r := p.Run(t, "systemctl list-units --all --no-legend 'rkt-*'"); r.Stdout != "" {
-			t.Errorf("scopes are left:\n%s", r.Stdout)
-		}
+		// systemd hears of a scope's end from the kernel.
+		p.WaitFor(t, limit, "! systemctl list-units --all --no-legend 'rkt-*' | grep .")
 	})
 }

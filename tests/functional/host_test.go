@@ -78,12 +78,16 @@ func (p *pods) collect(t *testing.T) {
 	p.must(t, "gc", "--grace-period=0s", "--expire-prepared=0s")
 }
 
-// leftovers lists what pods of the directory left on the host, "" for nothing.
+// leftovers lists what pods of the directory left on the host, "" for nothing. A process that
+// ends gives up its mounts and its name after the pod's lock, so it is looked at for a while.
 func (p *pods) leftovers(t *testing.T) string {
 	t.Helper()
-	return p.Run(t, fmt.Sprintf(`d=%[1]s; find $d/pods -mindepth 2 -maxdepth 2 2>/dev/null
-grep -h " $d/" /proc/[0-9]*/mountinfo 2>/dev/null | sort -u
-grep -l -- "$d/pods" /proc/[0-9]*/cmdline 2>/dev/null`, p.dir)).Stdout
+	return p.Run(t, fmt.Sprintf(`d=%[1]s; end=$((SECONDS+5)); while
+	left=$(find $d/pods -mindepth 2 -maxdepth 2 2>/dev/null
+		grep -h " $d/" /proc/[0-9]*/mountinfo 2>/dev/null | sort -u
+		grep -l -- "$d/pods" /proc/[0-9]*/cmdline 2>/dev/null; :)
+	test -n "$left" && test $SECONDS -lt $end
+do sleep 0.05; done; echo -n "$left"`, p.dir)).Stdout
 }
 
 func (p *pods) exists(t *testing.T, path string) bool {

@@ -118,7 +118,14 @@ func TestIsolatorsOfAPodManifest(t *testing.T) {
 			}
 			return to - from
 		}
-		free, held := write(), write(isolator("resource/block-bandwidth", "1M"))
+		held := write(isolator("resource/block-bandwidth", "1M"))
+		// Others write to that disk too, and so the least of some counts.
+		free := held
+		for range 5 {
+			if free = min(free, write()); free < held {
+				break
+			}
+		}
 		if held < 1.5 || free >= held {
 			t.Errorf("2 MB took %g seconds where there is 1 MB a second, and %g without a limit", held, free)
 		}
@@ -159,7 +166,7 @@ func TestAnAppThatIsOutOfMemoryTakesNoNeighbourAlong(t *testing.T) {
 // waitFor asks until it is so.
 func (p *pods) waitFor(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for until := time.Now().Add(20 * time.Second); !so(); {
+	for until := time.Now().Add(limit); !so(); {
 		if time.Now().After(until) {
 			t.Fatalf("waited in vain for %s", what)
 		}
@@ -298,9 +305,7 @@ func TestGroupsOfLimitsGoWithThePod(t *testing.T) {
 		if r.Code != 0 {
 			t.Fatalf("%+v", r)
 		}
-		if got := p.MustRun(t, fmt.Sprintf(groupsOf, p.ReadFile(t, uuid))); got != "" {
-			t.Errorf("left behind:\n%s", got)
-		}
+		p.waitFor(t, "the groups to go", func() bool { return p.MustRun(t, fmt.Sprintf(groupsOf, p.ReadFile(t, uuid))) == "" })
 	})
 	// systemd knows no cpuset in the legacy hierarchies, so the groups there are gc's to remove.
 	t.Run("those that systemd does not know go with gc", func(t *testing.T) {
