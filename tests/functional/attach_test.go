@@ -44,7 +44,7 @@ func TestAttachToStreams(t *testing.T) {
 		}
 	})
 	t.Run("who comes first sees what nobody saw", func(t *testing.T) {
-		r := p.Run(t, "echo one | "+attach()+" >/run/f-out 2>/run/f-err & pid=$!; until grep -q 'got one' /run/f-out; do sleep 0.05; done; kill $pid; wait $pid; echo $?")
+		r := p.Run(t, "echo one | "+attach()+" >/run/f-out 2>/run/f-err & pid=$!; until grep -q 'got one' /run/f-out && grep -q oops /run/f-err; do sleep 0.05; done; kill $pid; wait $pid; echo $?")
 		if out, errs := p.ReadFile(t, "/run/f-out"), p.ReadFile(t, "/run/f-err"); r.Stdout != "143\n" || out != "start\ngot one\n" || errs != "oops\n" {
 			t.Errorf("got %+v, %q and %q", r, out, errs)
 		}
@@ -65,7 +65,7 @@ kill $one $two $three; wait; rm /run/f-a /run/f-b`)
 	})
 	t.Run("the end of a client's input is not the app's", func(t *testing.T) {
 		p.MustRun(t, attach("--mode=stdin")+" </dev/null")
-		if r := p.Run(t, "echo after | timeout 20 "+attach("--close-stdin")+" | sed -n '/^got after/p;/^over/{p;q}'"); r.Stdout != "got after\nover\n" {
+		if r := p.Run(t, "echo after | timeout 60 "+attach("--close-stdin")+" | sed -n '/^got after/p;/^over/{p;q}'"); r.Stdout != "got after\nover\n" {
 			t.Errorf("got %+v", r)
 		}
 	})

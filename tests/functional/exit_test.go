@@ -72,7 +72,7 @@ func TestExitPolicies(t *testing.T) {
 	})
 	t.Run("none keeps the pod until it is stopped", func(t *testing.T) {
 		uuid, unit := p.start(t, []string{"--exit-policy=none"}, app{name: "ok", script: "exit 0"}, app{name: "bad", script: "exit 9"})
-		p.WaitFor(t, limit, p.cmd()+" status "+uuid+" | grep app-bad=9; "+p.cmd()+" status "+uuid+" | grep app-ok=0")
+		p.WaitFor(t, limit, p.cmd()+" status "+uuid+" | grep app-bad=9 && "+p.cmd()+" status "+uuid+" | grep app-ok=0")
 		if got := p.show(t, unit, "ActiveState"); got != "active" {
 			t.Errorf("the unit is %s", got)
 		}

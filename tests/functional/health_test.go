@@ -39,9 +39,9 @@ func TestAnAppsHealthIsCheckedInTheApp(t *testing.T) {
 	p := newPods(t)
 	dir, flags := p.meeting(t)
 	uuid, unit := p.start(t, flags, app{
-		script: "mkdir /dev/shm/mine && mount -t tmpfs none /mnt 2>/dev/null; touch /tmp/ok; exec sleep 1000",
+		script: "mkdir /dev/shm/mine && mount -t tmpfs none /mnt 2>/dev/null; touch /tmp/ok; exec notify READY=1 -- sleep 1000",
 		flags: []string{
-			"--user=1000", "--environment=WHO=me", "--working-dir=/tmp", "--memory=100M", "--rlimit=nofile=99:99", "--no-new-privileges",
+			"--type=notify", "--user=1000", "--environment=WHO=me", "--working-dir=/tmp", "--memory=100M", "--rlimit=nofile=99:99", "--no-new-privileges",
 			"--health-cmd=" + `id -u; id -g; echo $WHO; pwd; ulimit -n; grep -h -E 'CapEff|NoNewPrivs|Seccomp:' /proc/self/status; grep -c /app.service /proc/self/cgroup; readlink /proc/self/ns/mnt >/v/mnt; [ -e ok ]`,
 			"--health-interval=200ms",
 		},
@@ -87,7 +87,7 @@ func TestWhatFollowsFromBadHealth(t *testing.T) {
 	start := func(t *testing.T, flags ...string) (dir, uuid, unit string) {
 		t.Helper()
 		dir, pod := p.meeting(t)
-		uuid, unit = p.start(t, pod, app{script: "echo run >>/v/runs; echo well >/v/state; exec sleep 1000", flags: append(flags, fast, sick, "--health-retries=2")})
+		uuid, unit = p.start(t, pod, app{script: "echo run >>/v/runs; echo well >/v/state; exec notify READY=1 -- sleep 1000", flags: append(flags, "--type=notify", fast, sick, "--health-retries=2")})
 		p.awaitHealth(t, uuid, "healthy")
 		p.MustRun(t, "echo sick >"+dir+"/state")
 		return dir, uuid, unit

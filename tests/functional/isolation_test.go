@@ -162,8 +162,8 @@ func TestAppsReachEachOther(t *testing.T) {
 	p := newPods(t)
 	_, flags := p.meeting(t, "up", "done")
 	r := p.run(t, flags,
-		app{name: "server", script: "trap 'echo hup >/v/done' HUP; echo shared >/dev/shm/x; nc -l -p 7777 -e echo served & echo $$ >/v/up; while :; do wait; sleep 1000 & wait $!; [ -e /v/end ] && exit 0; done"},
-		app{name: "client", script: "read pid </v/up; cat /dev/shm/x; until nc 127.0.0.1 7777 </dev/null; do usleep 10000; done; touch /v/end; kill -HUP $pid; read x </v/done; echo $x"})
+		app{name: "server", script: "trap 'echo hup >/v/done; exit 0' HUP; echo shared >/dev/shm/x; nc -l -p 7777 -e echo served & echo $$ >/v/up; while :; do wait; sleep 1000 & done"},
+		app{name: "client", script: "read pid </v/up; cat /dev/shm/x; until nc 127.0.0.1 7777 </dev/null; do usleep 10000; done; kill -HUP $pid; read x </v/done; echo $x"})
 	if want := "shared\nserved\nhup\n"; r.Stdout != want {
 		t.Errorf("through shared memory, network and signals came %q, want %q; %s", r.Stdout, want, fmt.Sprint(r.Code, r.Stderr))
 	}

@@ -54,7 +54,7 @@ func TestEveryLineOfShortLivedAppsIsFound(t *testing.T) {
 			name := fmt.Sprintf("app%02d", i)
 			list = append(list, app{
 				name:   name,
-				script: fmt.Sprintf(`n=0; [ ! -e /v/%[1]s ] || read n </v/%[1]s; echo $((n+1)) >/v/%[1]s; printf 'line %%04d\n' $n; [ $n -ge %[2]d ]`, name, runs-1),
+				script: fmt.Sprintf(`n=0; [ ! -e /v/%[1]s ] || read n </v/%[1]s; printf 'line %%04d\n' $n; echo $((n+1)) >/v/%[1]s; [ $n -ge %[2]d ]`, name, runs-1),
 				flags:  []string{"--restart=on-failure", "--property=RestartSec=1ms", "--property=StartLimitIntervalSec=0"},
 			})
 		}
@@ -135,7 +135,7 @@ func TestFollowingEndsWithThePodAndLosesNothing(t *testing.T) {
 	p.MustRun(t, fmt.Sprintf("echo >%s/go", dir))
 	p.WaitFor(t, limit, fmt.Sprintf("[ $(grep -c line %s/one) = %d ]", dir, count))
 	p.must(t, "stop", uuid)
-	p.WaitFor(t, limit, "! systemctl is-active -q f-follow; ! systemctl is-active -q f-follow-one")
+	p.WaitFor(t, limit, "! systemctl is-active -q f-follow && ! systemctl is-active -q f-follow-one")
 	if diff := cmp.Diff(numbered("line", count), p.MustRun(t, "sort "+dir+"/one")); diff != "" {
 		t.Errorf("following one app (-want +got):\n%s", diff)
 	}

@@ -138,12 +138,9 @@ func TestABoundAppEndsAndStartsWithTheOther(t *testing.T) {
 		app{name: "side", script: "echo side >>/v/diary; exec sleep 1000", flags: []string{"--binds-to=main"}})
 	first := p.pidOf(t, unit, "side")
 	p.MustRun(t, "echo >"+dir+"/end")
-	p.WaitFor(t, limit, fmt.Sprintf(`[ "$(tail -n1 %[1]s/diary)" = side ] && [ $(grep -c side %[1]s/diary) = 2 ]`, dir))
+	p.WaitFor(t, limit, fmt.Sprintf(`[ $(grep -c main %[1]s/diary) = 2 ] && [ $(grep -c side %[1]s/diary) = 2 ]`, dir))
 	if p.Run(t, "kill -0 "+first).Code == 0 {
 		t.Error("the first run of the bound app is still there")
-	}
-	if got := strings.Count(p.ReadFile(t, dir+"/diary"), "main"); got != 2 {
-		t.Errorf("the other app ran %d times", got)
 	}
 }
 
@@ -153,7 +150,7 @@ func TestAnAppThatStopsPingingIsRestarted(t *testing.T) {
 	// The first run never pings; the second does.
 	script := `echo run >>/v/runs; notify READY=1; [ $(grep -c run /v/runs) = 1 ] && exec sleep 1000
 while notify WATCHDOG=1; do sleep 0.1; done`
-	uuid, unit := p.start(t, flags, app{script: script, flags: []string{"--type=notify", "--notify-access=all", "--watchdog=1s", "--restart=on-failure", "--restart-delay=10ms"}})
+	uuid, unit := p.start(t, flags, app{script: script, flags: []string{"--type=notify", "--notify-access=all", "--watchdog=3s", "--restart=on-failure", "--restart-delay=10ms"}})
 	p.WaitFor(t, limit, fmt.Sprintf("[ $(grep -c run %s/runs) = 2 ]", dir))
 	p.WaitFor(t, limit, "journalctl --sync; journalctl -o cat -u "+unit+" | grep -q 'app app was killed by SIGABRT (watchdog)'")
 	if got := p.status(t, uuid).app("app"); got != "running" {

@@ -123,7 +123,7 @@ func TestTheMetadataServiceEndsWhenIdle(t *testing.T) {
 running() { for d in /proc/[0-9]*; do tr '\0' ' ' <$d/cmdline 2>/dev/null | grep ^/raket/bin/metadata >/dev/null && echo ${d#/proc/}; done; }
 echo before: $(running)
 ask pod/uuid >/dev/null
-for i in 1 2 3 4 5 6 7 8; do kill $(running); ask pod/uuid | head -n1; done | sort | uniq -c | tr -s ' '
+for i in 1 2 3 4 5 6 7 8; do kill $(running); while [ "$(running)" ]; do :; done; ask pod/uuid | head -n1; done | sort | uniq -c | tr -s ' '
 [ "$(running)" ] && echo it runs
 while [ "$(running)" ]; do sleep 0.2; done
 ask pod/uuid | head -n1`, "--mds-register")
