@@ -35,7 +35,7 @@ build: ## build everything into bin/, where it runs in place
 	$(BUILD) -o bin/ ./stage0/cmd/...
 	@set -e; for d in stage1/cmd/*/; do n=$$(basename $$d); i=bin/stage1/$$n; \
 		echo "stage1/$$n"; mkdir -p $$i/rootfs; $(BUILD) -o $$i/rootfs/entry ./$$d; cp $$d/manifest.json $$i/manifest; \
-		for e in run enter stop status gc cp attach app-add app-start app-stop app-rm; do ln -sf entry $$i/rootfs/$$e; done; done
+		for e in run enter stop status gc cp attach app-add app-start app-stop app-rm app-kill; do ln -sf entry $$i/rootfs/$$e; done; done
 	@echo cni; mkdir -p bin/cni; $(BUILD) -modfile=dist/cni/go.mod -o bin/cni/ tool
 	@echo stage2; mkdir -p bin/stage1/nspawn/rootfs/bin; $(BUILD) -o bin/stage1/nspawn/rootfs/bin/ ./stage2/cmd/...
 	@$(if $(BARE),$(MAKE) --no-print-directory LDFLAGS='$(LDFLAGS) $(BARE)' bare)

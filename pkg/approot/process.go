@@ -40,6 +40,18 @@ func OpenProcess(dir string) (Process, error) {
 // Dir is a path by which this process sees the other's directory, as long as that is open.
 func (p Process) Dir() string { return "/proc/self/fd/" + strconv.Itoa(int(p.dir.Fd())) }
 
+// Signal sends it a signal. It returns ErrGone if it has ended.
+func (p Process) Signal(s unix.Signal) error {
+	fd, err := unix.Open(p.Dir(), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) // of a descriptor without rights the kernel takes no signal
+	if err == nil {
+		err = errors.Join(unix.PidfdSendSignal(fd, s, nil, 0), unix.Close(fd))
+	}
+	if errors.Is(err, unix.ESRCH) || errors.Is(err, fs.ErrNotExist) {
+		return ErrGone
+	}
+	return err
+}
+
 // Close closes it.
 func (p Process) Close() error { return p.dir.Close() }
 

@@ -258,6 +258,15 @@ func TestStopSignals(t *testing.T) {
 	}
 }
 
+func TestSignalNumbers(t *testing.T) {
+	for in, want := range map[string]int{"HUP": 1, "sigkill": 9, "64": 64, "RTMIN": 34, "SIGRTMIN+3": 37, "RTMAX": 64, "RTMAX-30": 34, "": 0, "HOP": 0} {
+		got, err := appspec.SignalNumber(in)
+		if int(got) != want || (err == nil) != (want != 0) {
+			t.Errorf("signal %q: %d, %v; want %d", in, got, err, want)
+		}
+	}
+}
+
 func TestEnvFiles(t *testing.T) {
 	got, err := appspec.ParseEnvFile([]byte("# a comment\n\nA=1\r\n  B= two #2 \nC=\n"))
 	if err != nil {

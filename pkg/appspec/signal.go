@@ -14,6 +14,19 @@ const (
 	sigRTMax = 64
 )
 
+// SignalNumber reads a signal as images and flags write them.
+func SignalNumber(s string) (unix.Signal, error) {
+	name, err := parseSignal(s)
+	if err != nil {
+		return 0, err
+	}
+	if offset, ok := strings.CutPrefix(name, "SIGRTMIN"); ok {
+		n, _ := strconv.Atoi(strings.TrimPrefix(offset, "+")) // 0 without one
+		return unix.Signal(sigRTMin + n), nil
+	}
+	return unix.SignalNum(name), nil
+}
+
 // parseSignal reads a signal as images and flags write them (SIGQUIT, quit, 3,
 // SIGRTMIN+3, RTMAX-1) and returns the form systemd takes.
 func parseSignal(s string) (string, error) {

@@ -3,7 +3,6 @@ package appspec
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -21,15 +20,9 @@ const DefaultStopTimeout = 10 * time.Second
 func StopBehaviour(spec *Spec) (syscall.Signal, time.Duration, error) {
 	sig, timeout := unix.SIGTERM, DefaultStopTimeout
 	if v, ok := spec.Annotations[PropertyPrefix+"KillSignal"]; ok {
-		name, err := parseSignal(v)
-		if err != nil {
+		var err error
+		if sig, err = SignalNumber(v); err != nil {
 			return 0, 0, err
-		}
-		if off, ok := strings.CutPrefix(name, "SIGRTMIN"); ok {
-			n, _ := strconv.Atoi(strings.TrimPrefix(off, "+"))
-			sig = syscall.Signal(sigRTMin + n)
-		} else {
-			sig = unix.SignalNum(name)
 		}
 	}
 	if v, ok := spec.Annotations[PropertyPrefix+"TimeoutStopSec"]; ok {

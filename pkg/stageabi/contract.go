@@ -25,6 +25,8 @@ const (
 	Status Entrypoint = "status"
 	Copy   Entrypoint = "cp"
 	Attach Entrypoint = "attach"
+	// AppKill sends a running app a signal.
+	AppKill Entrypoint = "app/kill"
 )
 
 // What an entrypoint finds in its environment, beside what the caller had.

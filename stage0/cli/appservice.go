@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"syscall"
 	"time"
 
 	"github.com/raket/raket/stage0/cli/appargs"
@@ -35,8 +36,9 @@ type addRequest struct {
 type controlRequest struct {
 	UUID, App string
 	// Do is one of the constants below.
-	Do    string
-	Force bool `json:",omitempty"`
+	Do     string
+	Force  bool           `json:",omitempty"`
+	Signal syscall.Signal `json:",omitempty"` // of doKill
 }
 
 const (
@@ -44,4 +46,5 @@ const (
 	doRestart = "restart"
 	doStop    = "stop"
 	doRemove  = "rm"
+	doKill    = "kill"
 )

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/raket/raket/pkg/appspec"
 	"github.com/raket/raket/stage0/cli/appargs"
 )
 
@@ -186,12 +187,15 @@ where the pod ends with its apps and this was the last, so does the pod.`},
 		{doRestart, "Stop an app of a running pod and start it again", `The pod does not end in between, whatever its exit policy.`},
 		{doRemove, "Remove an app from a running pod", `An app that runs is stopped. Its root, the volumes that are its own, its status and its log file go; the
 host's journal keeps what it has.`},
+		{doKill, "Send an app of a running pod a signal", `The app's main process gets the signal; what it does then is the app's, and if it ends, restarts and the
+pod's exit policy are as with any other end. Reload a program by --signal=HUP, as with ExecReload= of the host's unit.`},
 	}
 }
 
 func newAppControl(e *env, c appControl) *cobra.Command {
 	var from appArgs
 	r := controlRequest{Do: c.do}
+	var sig string
 	cmd := &cobra.Command{
 		Use:         c.do + " UUID APP",
 		Short:       c.short,
@@ -204,6 +208,11 @@ func newAppControl(e *env, c appControl) *cobra.Command {
 				return fmt.Errorf("%s app: %w", c.do, err)
 			}
 			r.UUID, r.App = p.UUID, app
+			if c.do == doKill {
+				if r.Signal, err = appspec.SignalNumber(sig); err != nil {
+					return usageError(cmd, "--signal: %w", err)
+				}
+			}
 			k, err := service(e, e.services.apps)
 			if err != nil {
 				return err
@@ -217,6 +226,9 @@ func newAppControl(e *env, c appControl) *cobra.Command {
 	from.define(e, cmd)
 	if c.do == doStop {
 		cmd.Flags().BoolVar(&r.Force, "force", false, "kill at once")
+	}
+	if c.do == doKill {
+		cmd.Flags().StringVarP(&sig, "signal", "s", "TERM", "send this `SIGNAL`: a name, as HUP or SIGRTMIN+3, or a number")
 	}
 	return cmd
 }

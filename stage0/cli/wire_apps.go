@@ -14,6 +14,7 @@ import (
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/stage0/apps"
+	"github.com/raket/raket/stage0/launch"
 	"github.com/raket/raket/stage0/prepare"
 )
 
@@ -85,6 +86,8 @@ func (r *realApps) Control(ctx context.Context, q controlRequest) error {
 		return apps.Stop(ctx, p, q.App, q.Force)
 	case doRemove:
 		return apps.Remove(ctx, p, q.App)
+	case doKill:
+		return launch.Kill(ctx, p, q.App, q.Signal)
 	}
 	return errors.New("nobody knows how to " + q.Do + " an app")
 }

@@ -114,6 +114,15 @@ func Attach(p *pod.Pod, app string, options []string) error {
 	return become(p, s, stageabi.Attach, append(options, string(p.UUID), app))
 }
 
+// Kill sends the main process of an app of a running pod a signal.
+func Kill(ctx context.Context, p *pod.Pod, app string, s syscall.Signal) error {
+	if p.State != pod.Running {
+		return fmt.Errorf("%w: it is %s", ErrNotRunning, p.State)
+	}
+	_, err := capture(ctx, p, stageabi.AppKill, stageabi.Kill{Signal: s, UUID: string(p.UUID), App: app}.Args()...)
+	return err
+}
+
 // become executes an entrypoint in place of this process.
 func become(p *pod.Pod, s stageabi.Sandbox, e stageabi.Entrypoint, args []string) error {
 	path, err := s.Stage1.Path(e)

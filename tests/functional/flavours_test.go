@@ -63,7 +63,7 @@ func (p *pods) life(t *testing.T, flags []string) {
 	dir, mount := p.meeting(t, "up")
 	file := dir + "/uuid"
 	line := p.cmd() + " " + quote(runLine(append(append(mount, flags...), "--log=file", "--uuid-file-save="+file),
-		app{script: "trap 'echo bye; : >/v/asked; kill $! 2>/dev/null; exit 0' TERM; echo up; echo >/v/up; sleep 1000 & wait"})...)
+		app{script: "trap 'echo bye; : >/v/asked; kill $! 2>/dev/null; exit 0' TERM; trap ': >/v/hup' HUP; echo up; echo >/v/up; sleep 1000 & while kill -0 $!; do wait $!; done"})...)
 	p.MustRun(t, "systemd-run -q --unit=f-life -p RemainAfterExit=yes bash -c "+quote(line+"; echo $? >"+dir+"/code"))
 	t.Cleanup(func() { p.Run(t, "systemctl stop f-life; systemctl reset-failed f-life") })
 	p.MustRun(t, "timeout 60 cat "+dir+"/up")
@@ -77,6 +77,8 @@ func (p *pods) life(t *testing.T, flags []string) {
 	if r.Code != 5 || r.Stdout != "/v/uuid\n" {
 		t.Errorf("enter: %+v", r)
 	}
+	p.must(t, "app", "kill", "--signal=HUP", uuid)
+	p.WaitFor(t, limit, "test -e "+dir+"/hup")
 	if got := p.must(t, "logs", uuid); got != "up" {
 		t.Errorf("logs: %q", got)
 	}

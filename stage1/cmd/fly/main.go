@@ -28,6 +28,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		code, err = joinApp(args[1:])
 	case stageabi.Copy:
 		err = copyFiles(args[1:], os.Stdin, stdout, stderr)
+	case killName:
+		err = kill(args[1:])
 	case stageabi.Stop:
 		err = stop(args[1:])
 	case stageabi.Status:

@@ -66,21 +66,14 @@ const joinPath = "/raket/bin/join"
 
 func newEntry(c stageabi.Command) (*entry, error) {
 	e := &entry{Command: c}
+	if err := e.find(); err != nil {
+		return nil, err
+	}
 	var err error
-	if e.leader, err = leader(); err != nil {
-		return nil, err
-	}
-	if e.sandbox, err = stageabi.ReadSandbox("."); err != nil {
-		return nil, err
-	}
 	if e.spec, err = approot.ReadSpec(".", c.App); err != nil {
 		return nil, err
 	}
 	if err := addMetadataURL(e.sandbox, e.spec); err != nil {
-		return nil, err
-	}
-	e.pod = place{dir: "/proc/" + strconv.Itoa(e.leader), pid: 1}
-	if err := e.findApp(); err != nil {
 		return nil, err
 	}
 	if e.app.dir == "" {
@@ -92,6 +85,18 @@ func newEntry(c stageabi.Command) (*entry, error) {
 	}
 	e.root, err = approot.OpenView(e.app.dir + "/root")
 	return e, err
+}
+
+// find finds the pod and the app's main process.
+func (e *entry) find() (err error) {
+	if e.leader, err = leader(); err != nil {
+		return err
+	}
+	if e.sandbox, err = stageabi.ReadSandbox("."); err != nil {
+		return err
+	}
+	e.pod = place{dir: "/proc/" + strconv.Itoa(e.leader), pid: 1}
+	return e.findApp()
 }
 
 // mainPID asks the pod's systemd for an app's main process, by the pod's number; 0 if

@@ -28,6 +28,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		code, err = copyFiles(ctx, args[1:], stdin, stdout, stderr)
 	case stageabi.Attach:
 		code, err = attachTo(args[1:], stdout)
+	case killName:
+		err = kill(args[1:])
 	case stageabi.Stop:
 		err = stop(args[1:])
 	case stageabi.Status:
