@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/raket/raket/pkg/podport"
+	"github.com/raket/raket/pkg/stageabi"
 )
 
 func newList(e *env) *cobra.Command {
@@ -31,7 +34,7 @@ comes first.`,
 			if t.isJSON() {
 				err = t.printJSON(e.stdout, podsJSON(pods))
 			} else {
-				err = e.printTable(t.listLegend(), e.listRows(pods, t.full))
+				err = e.printTable(e.listLegend(&t), e.listRows(pods, t.full))
 			}
 			if unreadable != nil {
 				unreadable = fmt.Errorf("list pods: %w", unreadable)
@@ -44,12 +47,14 @@ comes first.`,
 	return cmd
 }
 
-func (t *tableFlags) listLegend() []string {
+func (e *env) listLegend(t *tableFlags) []string {
 	switch {
 	case t.noLegend:
 		return nil
-	case t.full:
+	case t.full && e.asRkt:
 		return []string{"UUID", "APP", "IMAGE NAME", "IMAGE ID", "STATE", "CREATED", "STARTED", "NETWORKS"}
+	case t.full:
+		return []string{"UUID", "APP", "IMAGE NAME", "IMAGE ID", "STATE", "CREATED", "STARTED", "NETWORKS", "PORTS"}
 	}
 	return []string{"UUID", "APP", "IMAGE NAME", "STATE", "CREATED", "STARTED", "NETWORKS"}
 }
@@ -62,6 +67,9 @@ func (e *env) listRows(pods []pod, full bool) [][]string {
 			uuid = shortUUID(uuid)
 		}
 		of := []string{p.State, e.moment(p.Created, full), e.moment(p.Started, full), networksText(p.Networks)}
+		if full && !e.asRkt {
+			of = append(of, portsText(p.Ports))
+		}
 		apps := p.Apps
 		if len(apps) == 0 {
 			apps = []podApp{{Name: "-", ImageName: "-", ImageID: "-"}}
@@ -91,6 +99,15 @@ func shortImageID(id string) string {
 		return id[:min(len(id), sha512Len)]
 	}
 	return id[:min(len(id), len("sha256:")+12)]
+}
+
+// portsText is what is published: 8080:80/tcp,127.0.0.1:53:53/udp.
+func portsText(ports []stageabi.Port) string {
+	var words []string
+	for _, p := range ports {
+		words = append(words, podport.Text(p))
+	}
+	return strings.Join(words, ",")
 }
 
 // networksText is as rkt wrote it: default:ip4=172.16.28.2.

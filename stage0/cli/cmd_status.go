@@ -18,10 +18,10 @@ func newStatus(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status UUID",
 		Short: "Print the state of a pod",
-		Long: `As lines of NAME=VALUE: state, created, started, networks, pid, exited, and of each app app-NAME, its exit
+		Long: `As lines of NAME=VALUE: state, created, started, networks, ports, pid, exited, and of each app app-NAME, its exit
 code, if it has ended; health-NAME (starting, healthy or unhealthy), if its health is checked; and status-NAME, what it
-says of itself (STATUS= of sd_notify(3)). Networks are as NAME:ip4=ADDRESS; --format=json has their interfaces, all their
-addresses, and published ports. The same lines always stand in the same order.`,
+says of itself (STATUS= of sd_notify(3)). Networks are as NAME:ip4=ADDRESS, published ports as 8080:80/tcp; --format=json has the networks' interfaces and all their
+addresses. The same lines always stand in the same order.`,
 		Example: `raket status --wait 2fd6e2e1
 raket status --format=json 2fd6e2e1`,
 		Annotations: exits(exitOK, exitUnreadable, exitError),
@@ -120,6 +120,9 @@ func (e *env) printStatus(p pod) error {
 	}
 	if len(p.Networks) > 0 || p.running() {
 		line("networks", networksText(p.Networks))
+	}
+	if len(p.Ports) > 0 {
+		line("ports", portsText(p.Ports))
 	}
 	if p.running() || p.ended() {
 		line("pid", fmt.Sprint(p.PID))
