@@ -93,7 +93,7 @@ func (s *Store) List() ([]*Pod, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("list pods: %w", err)
+			return nil, err
 		}
 		for _, e := range entries {
 			u, err := ParseUUID(e.Name())
@@ -104,7 +104,7 @@ func (s *Store) List() ([]*Pod, error) {
 			if err := p.Refresh(); errors.Is(err, ErrNotFound) {
 				continue // collected meanwhile
 			} else if err != nil {
-				return nil, fmt.Errorf("list pods: %w", err)
+				return nil, err
 			}
 			seen[u] = true
 			pods = append(pods, p)

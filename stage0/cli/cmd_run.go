@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,7 +87,7 @@ func takePodArgs(e *env, cmd *cobra.Command, verb appargs.Verb, do func(context.
 		case errors.Is(err, pflag.ErrHelp):
 			return printHelp(e.stdout, cmd)
 		case err != nil:
-			return usageError(cmd, "%w", err)
+			return cmp.Or(otherFlag(err), usageError(cmd, "%w", err))
 		}
 		return do(cmd.Context(), p)
 	}

@@ -102,6 +102,9 @@ func subcommand(parent *cobra.Command, word string) (*cobra.Command, error) {
 
 func unknownCommand(parent *cobra.Command, word string) error {
 	err := fmt.Errorf("unknown command %q", strings.TrimSpace(verbOf(parent)+" "+word))
+	if hint, ok := otherVerbs[word]; ok && !parent.HasParent() {
+		return &fault{err: err, hint: hint}
+	}
 	const typos = 2
 	parent.SuggestionsMinimumDistance = typos
 	if near := parent.SuggestionsFor(word); len(near) > 0 {

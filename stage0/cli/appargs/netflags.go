@@ -45,7 +45,7 @@ func (p *parser) takeShort(arg string, args []string) (rest []string, err error)
 	value, ok := strings.CutPrefix(arg, publishShort)
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("unknown flag %q", arg)
+		return nil, &UnknownFlagError{arg}
 	case value == "":
 		return p.takeFlag(publish, args)
 	}

@@ -136,12 +136,19 @@ func (p *parser) takeArgs(args []string) (rest []string, err error) {
 	return nil, nil
 }
 
+// UnknownFlagError says that there is no such flag.
+type UnknownFlagError struct {
+	Flag string // with its hyphens; of a single one, with what is written behind it
+}
+
+func (e *UnknownFlagError) Error() string { return fmt.Sprintf("unknown flag %q", e.Flag) }
+
 // takeFlag takes one flag, and its value from args where it has one there.
 func (p *parser) takeFlag(word string, args []string) (rest []string, err error) {
 	name, value, hasValue := strings.Cut(word, "=")
 	f, known := p.flags[name]
 	if !known {
-		return nil, fmt.Errorf("unknown flag \"--%s\"", name)
+		return nil, &UnknownFlagError{"--" + name}
 	}
 	if f.refusal != "" {
 		return nil, fmt.Errorf("--%s is not supported: %s", name, f.refusal)
