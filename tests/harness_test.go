@@ -136,7 +136,7 @@ Delegate=yes
 Slice=machine.slice
 SuccessExitStatus=133
 RestartForceExitStatus=133
-TimeoutStartSec=60
+TimeoutStartSec=2min
 %s
 ExecStart=%s/raket --insecure-options=image run --uuid-file-save=/run/%s.uuid %s
 `, strings.Join(lines, "\n"), testhost.BinDir, name, args)

@@ -53,9 +53,9 @@ func TestAnAppThatOthersNeedIsUpdatedByItsHealth(t *testing.T) {
 	runs("sleep 5011")
 	for name, tt := range map[string]struct{ line, want string }{
 		"one that is unhealthy":       {`--health-cmd=echo down; exit 3`, `app web is unhealthy: the check exited with status 3: "down"`},
-		"one that is late":            {`--health-cmd=exit 3|--health-retries=1000|--wait=500ms`, "app web is not healthy after 500ms: the check exited with status 3"},
+		"one that is late":            {`--health-cmd=exit 3|--health-retries=1000|--wait=3s`, "app web is not healthy after 3s: the check exited with status 3"},
 		"one that the check kills":    {`--health-cmd=exit 3|--health-on-failure=kill`, `app web is unhealthy: the check exited with status 3`},
-		"one whose start never comes": {`--health-cmd=exit 3|--wait=500ms`, "app web is not healthy after 500ms"},
+		"one whose start never comes": {`--health-cmd=exit 3|--health-retries=50|--wait=500ms`, "app web is not healthy after 500ms"},
 	} {
 		t.Run(name+" is put back", func(t *testing.T) {
 			flags := strings.Split(tt.line, "|")

@@ -8,7 +8,8 @@ import (
 )
 
 // trapping is an app that is ready when its shell has set its traps: a signal before ends it. A
-// trap runs between the shell's commands only, so it waits in a builtin.
+// trap runs between the shell's commands only, so it waits in a builtin. A trap is of builtins
+// alone: systemd signals a control group until it finds no new process in it.
 func trapping(name, traps string, flags ...string) app {
 	return app{name: name, script: traps + "; echo up; notify READY=1; while :; do sleep 1000 & wait; done",
 		flags: append([]string{"--type=notify", "--notify-access=all"}, flags...)}
@@ -28,8 +29,8 @@ func TestStopIsOrderly(t *testing.T) {
 	p := newPods(t)
 	dir, flags := p.meeting(t)
 	apps := []app{
-		trapping("polite", "trap 'touch /v/asked; exit 0' TERM"),
-		trapping("signal", "trap 'touch /v/usr1; exit 0' USR1; trap '' TERM", "--stop-signal=SIGUSR1"),
+		trapping("polite", "trap ': >/v/asked; exit 0' TERM"),
+		trapping("signal", "trap ': >/v/usr1; exit 0' USR1; trap '' TERM", "--stop-signal=SIGUSR1"),
 	}
 	uuid, unit := p.start(t, flags, apps...)
 	begin := time.Now()
@@ -55,7 +56,7 @@ func TestStopKillsWhatIgnoresIt(t *testing.T) {
 	p := newPods(t)
 	dir, flags := p.meeting(t)
 	uuid, unit := p.start(t, flags,
-		trapping("polite", "trap 'touch /v/asked; exit 0' TERM"),
+		trapping("polite", "trap ': >/v/asked; exit 0' TERM"),
 		trapping("stubborn", stubborn, "--stop-timeout=1s"))
 	begin := time.Now()
 	p.MustRun(t, "systemctl stop "+unit)
@@ -95,7 +96,7 @@ func TestStopFromOutsideTheUnit(t *testing.T) {
 func TestTermToTheProcessIsAnOrderlyStop(t *testing.T) {
 	p := newPods(t)
 	dir, flags := p.meeting(t, "ready")
-	r := p.Run(t, p.cmd()+" "+quote(runLine(flags, app{script: "trap 'echo bye; touch /v/asked; exit 3' TERM; echo up >/v/ready; sleep 1000 & wait"})...)+
+	r := p.Run(t, p.cmd()+" "+quote(runLine(flags, app{script: "trap 'echo bye; : >/v/asked; exit 3' TERM; echo up >/v/ready; sleep 1000 & wait"})...)+
 		" >"+dir+"/out & pid=$!; timeout 60 cat "+dir+"/ready; kill $pid; wait $pid; echo $?; cat "+dir+"/out")
 	// Whoever asked for the end has got what they wanted, whatever the app makes of it.
 	if r.Stdout != "up\n0\nbye\n" {

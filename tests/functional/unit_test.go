@@ -31,7 +31,7 @@ Delegate=yes
 Slice=machine.slice
 SuccessExitStatus=133
 RestartForceExitStatus=133
-TimeoutStartSec=60
+TimeoutStartSec=2min
 %s
 ExecStart=%s
 `, strings.Join(lines, "\n"), unitQuote(words))
