@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/appc/spec/schema/types"
 )
 
 // AnnotationIDMap is an annotation of the pod's: the names of volumes of kind host, separated
@@ -30,6 +32,21 @@ func CutIDMap(s string) (rest string, idmap bool, err error) {
 		}
 	}
 	return strings.Join(kept, ","), idmap, nil
+}
+
+// AddIDMapped adds volumes to those of AnnotationIDMap.
+func AddIDMapped(m *Manifest, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	all, err := idMapped(m)
+	if err != nil {
+		return err
+	}
+	m.Annotations = slices.Clone(m.Annotations)
+	m.Annotations.Set(*types.MustACIdentifier(AnnotationIDMap), strings.Join(append(all, names...), ","))
+	_, err = idMapped(m)
+	return err
 }
 
 // idMapped are the names in AnnotationIDMap, all of which have to be volumes of kind host.

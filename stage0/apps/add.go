@@ -70,7 +70,10 @@ func (s *session) add(ctx context.Context, a *prepare.Addition, o Options) error
 	s.box.Apps = append(s.box.Apps, c.App)
 	s.box.Sockets = append(s.box.Sockets, c.Sockets...)
 	s.box.Change = nil
-	return s.write()
+	if err := s.write(); err != nil {
+		return err
+	}
+	return s.takeManifest()
 }
 
 // bring has the stage1 bring the app that is under way into the pod, with its credentials.
@@ -120,7 +123,7 @@ func (s *session) fill(ctx context.Context, a *prepare.Addition, o Options, op s
 	if c.Sockets, err = podsocket.Added(c.App); err != nil {
 		return err
 	}
-	if err := prepare.WriteManifest(s.dir(), m); err != nil {
+	if err := prepare.WriteManifest(filepath.Join(s.dir(), nextManifest), m); err != nil {
 		return err
 	}
 	if op == stageabi.ChangeReplace {
@@ -214,6 +217,9 @@ const newMark = "new"
 // finishReplace puts the directory of an app that has replaced another in its place, and takes
 // away what is left of the other.
 func (s *session) finishReplace(ctx context.Context) error {
+	if err := s.takeManifest(); err != nil {
+		return err
+	}
 	name := s.box.Change.App.Name
 	at, next := stageabi.AppPath(s.dir(), name), stageabi.NewAppPath(s.dir(), name)
 	_, marked := os.Stat(filepath.Join(at, newMark))

@@ -97,7 +97,7 @@ func (s *session) callWith(ctx context.Context, e stageabi.Entrypoint, credentia
 func (s *session) recover(ctx context.Context) error {
 	c := s.box.Change
 	if c == nil {
-		return nil
+		return s.takeManifest()
 	}
 	if c.App.Name == "" {
 		return errors.New("the change that is under way is of no app")
@@ -124,7 +124,7 @@ func (s *session) undoAdd(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.removeFiles(c.App.Name); err != nil {
+	if err := errors.Join(s.removeFiles(c.App.Name), s.dropManifest()); err != nil {
 		return err
 	}
 	return s.settled()
@@ -141,7 +141,7 @@ func (s *session) undoReplace(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := os.RemoveAll(stageabi.NewAppPath(s.dir(), c.App.Name)); err != nil {
+	if err := errors.Join(os.RemoveAll(stageabi.NewAppPath(s.dir(), c.App.Name)), s.dropManifest()); err != nil {
 		return err
 	}
 	return s.settled()
@@ -154,25 +154,6 @@ func (s *session) settled() error {
 		return err
 	}
 	return s.write()
-}
-
-// pruneManifest takes apps out of the pod's manifest that the pod does not have: it is
-// written before the description, for that decides.
-func (s *session) pruneManifest() error {
-	m, err := prepare.ReadManifest(s.pod)
-	if err != nil {
-		return err
-	}
-	n := len(m.Apps)
-	for _, ra := range m.Apps {
-		if _, ok := s.box.Find(ra.Name.String()); !ok {
-			m = prepare.WithoutApp(m, ra.Name.String())
-		}
-	}
-	if len(m.Apps) == n {
-		return nil
-	}
-	return prepare.WriteManifest(s.dir(), m)
 }
 
 // removeFiles removes an app's directory, and what is known of it elsewhere.

@@ -107,6 +107,8 @@ func (p pod) pickApp(name string) (string, error) {
 		names = append(names, a.Name)
 	}
 	switch {
+	case name != "" && len(names) == 0:
+		return "", fmt.Errorf("pod %s has no app %q, nor any other", p.UUID, name)
 	case name != "":
 		return "", &fault{err: fmt.Errorf("pod %s has no app %q", p.UUID, name), hint: "its apps are " + strings.Join(names, ", ")}
 	case len(names) == 1:

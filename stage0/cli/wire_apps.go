@@ -13,6 +13,7 @@ import (
 	"github.com/raket/raket/pkg/cgroup"
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/stageabi"
+	"github.com/raket/raket/pkg/uidrange"
 	"github.com/raket/raket/stage0/apps"
 	"github.com/raket/raket/stage0/launch"
 	"github.com/raket/raket/stage0/prepare"
@@ -48,6 +49,9 @@ func (r *realApps) Add(ctx context.Context, q addRequest) (string, error) {
 	credentials, err := appcredential.HostSources().Find(app.Credentials, app.CredentialValues)
 	if err != nil {
 		return "", err
+	}
+	if u := box.Users; u != nil {
+		q.Pod.Users = uidrange.Wish{Pick: u.Pick, Range: uidrange.Range{Base: u.Base, Count: u.Count}}
 	}
 	loose := r.Insecure.loose()
 	loose.Paths, loose.Seccomp = box.Insecure.Paths, box.Insecure.Seccomp

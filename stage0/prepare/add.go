@@ -62,6 +62,9 @@ func (a *Addition) Manifest(m *podmanifest.Manifest) (*podmanifest.Manifest, err
 		}
 		merged.Volumes = append(merged.Volumes, v)
 	}
+	if err := podmanifest.AddIDMapped(&merged, a.request.Pod.IDMapped); err != nil {
+		return nil, err
+	}
 	return &merged, podmanifest.Check(&merged)
 }
 
@@ -83,13 +86,14 @@ func (a *Addition) Fill(ctx context.Context, p *pod.Pod, bundle string, m *podma
 	if _, err := a.request.writeApp(p, &a.app, m, sysctls); err != nil {
 		return stageabi.App{}, err
 	}
-	switch l := a.spec.Linux; {
-	case len(sysctls) > 0:
-		return stageabi.App{}, errors.New("it has kernel parameters, which are set when a pod starts")
-	case l != nil && len(l.Devices) > 0:
-		return stageabi.App{}, errors.New("it has devices, which are given when a pod starts")
+	box, err := p.Sandbox()
+	if err != nil {
+		return stageabi.App{}, err
 	}
-	if err := a.checkOrder(p); err != nil {
+	if err := checkSysctls(box.Sysctls, sysctls); err != nil {
+		return stageabi.App{}, err
+	}
+	if err := a.checkOrder(p, box); err != nil {
 		return stageabi.App{}, err
 	}
 	if err := a.addMetadata(p, m); err != nil {
@@ -109,12 +113,12 @@ func ReadManifest(p *pod.Pod) (*podmanifest.Manifest, error) {
 	return podmanifest.Parse(text)
 }
 
-// WriteManifest replaces a pod's manifest.
-func WriteManifest(dir string, m *podmanifest.Manifest) error {
+// WriteManifest writes a pod's manifest in one step.
+func WriteManifest(path string, m *podmanifest.Manifest) error {
 	text, err := podmanifest.Marshal(m)
 	if err != nil {
 		return err
 	}
-	tmp := filepath.Join(dir, ".tmp-"+stageabi.ManifestFile)
-	return errors.Join(os.WriteFile(tmp, text, 0o644), os.Rename(tmp, filepath.Join(dir, stageabi.ManifestFile)))
+	tmp := filepath.Join(filepath.Dir(path), ".tmp-"+stageabi.ManifestFile)
+	return errors.Join(os.WriteFile(tmp, text, 0o644), os.Rename(tmp, path))
 }

@@ -1,6 +1,8 @@
 package prepare
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/raket/raket/pkg/approot"
@@ -27,11 +29,7 @@ func lives(p *pod.Pod, box stageabi.Sandbox) ([]appspec.Ordered, error) {
 }
 
 // checkOrder says what is wrong with how the app depends on those of the pod, and they on it.
-func (a *Addition) checkOrder(p *pod.Pod) error {
-	box, err := p.Sandbox()
-	if err != nil {
-		return err
-	}
+func (a *Addition) checkOrder(p *pod.Pod, box stageabi.Sandbox) error {
 	apps, err := lives(p, box)
 	if err != nil {
 		return err
@@ -48,6 +46,21 @@ func (a *Addition) checkOrder(p *pod.Pod) error {
 	// Those that need others may come after an init app.
 	onlyInit := !slices.ContainsFunc(apps, func(o appspec.Ordered) bool { return !o.Init })
 	return appspec.CheckOrder(apps, onlyInit)
+}
+
+// checkSysctls says which kernel parameters an app asks for that its pod does not have. They are of
+// the pod's namespaces: to set one now would change it for the apps that run.
+func checkSysctls(have, asked map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		value, ok := have[name]
+		switch {
+		case !ok:
+			return fmt.Errorf("sysctl %s is to be %q, and the pod was started without it: a pod's apps share it, so start the pod with --sysctl=%s=%s", name, asked[name], name, asked[name])
+		case value != asked[name]:
+			return fmt.Errorf("sysctl %s is to be %q, and the pod was started with %q: a pod's apps share it", name, asked[name], value)
+		}
+	}
+	return nil
 }
 
 // NeededBy is an app of the pod that does not start without another, "" for none.

@@ -79,12 +79,6 @@ func (r Request) apps(ctx context.Context) ([]app, *podmanifest.Manifest, error)
 		}
 		c.Annotations[kv.Key] = kv.Value
 	}
-	if len(r.Pod.IDMapped) > 0 {
-		if c.Annotations == nil {
-			c.Annotations = map[string]string{}
-		}
-		c.Annotations[podmanifest.AnnotationIDMap] = strings.Join(r.Pod.IDMapped, ",")
-	}
 	seen := map[string]string{}
 	for _, arg := range r.Pod.Apps {
 		a, err := r.fetch(ctx, arg)
@@ -99,6 +93,9 @@ func (r Request) apps(ctx context.Context) ([]app, *podmanifest.Manifest, error)
 		c.Apps = append(c.Apps, appConfig(a.name, arg, a.img, r.Pod.Mounts))
 	}
 	m, err := podmanifest.New(c)
+	if err == nil {
+		err = podmanifest.AddIDMapped(m, r.Pod.IDMapped)
+	}
 	return apps, m, err
 }
 

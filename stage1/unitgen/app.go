@@ -127,7 +127,7 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 			f.SetRaw(pr.Name, pr.Value)
 		}
 	}
-	f.Exec("ExecStopPost", "+", c.record(p.Log, a.Name, modes))
+	f.Exec("ExecStopPost", "+", c.record(p.Log, a, modes))
 	return f, nil
 }
 

@@ -1,6 +1,7 @@
 package unitgen
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -123,13 +124,16 @@ func (c command) groupPath(a App, controller string) string {
 }
 
 func groupFile(a App, controller string) string {
-	return GroupsPath + "/" + controller + "/" + a.Name + "/tasks"
+	return GroupsPath + "/" + controller + "/" + cmp.Or(a.GroupName, a.Name) + "/tasks"
 }
 
 // record is the command that records how the app ended.
-func (c command) record(l Log, app string, m streamwire.Modes) []string {
-	helper := c.helper("-s", app)
-	return slices.Insert(helper, 1, journalArgs(l, app, m)...)
+func (c command) record(l Log, a App, m streamwire.Modes) []string {
+	args := journalArgs(l, a.Name, m)
+	if a.GroupName != "" && a.GroupName != a.Name && slices.Contains(a.Groups, "memory") {
+		args = append(args, "-G", a.GroupName)
+	}
+	return slices.Insert(c.helper("-s", a.Name), 1, args...)
 }
 
 // helper is a command that writes in the pod's root.

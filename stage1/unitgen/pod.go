@@ -67,8 +67,9 @@ type App struct {
 	Image string // for people
 	Spec  *appspec.Spec
 	// Groups are controllers of legacy control group hierarchies: the app joins
-	// GroupsPath/CONTROLLER/NAME of each.
-	Groups []string
+	// GroupsPath/CONTROLLER/NAME of each, NAME being GroupName or, where that is "", its own.
+	Groups    []string
+	GroupName string
 	// Interactive says how it has the standard input of raket run.
 	Interactive Interactive
 	// Credentials: the app's root has some, at stageabi.CredentialsPath.

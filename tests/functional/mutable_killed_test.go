@@ -39,6 +39,10 @@ held() {
   for f in $(cd $root/raket/units && ls -d *.service *.socket *.timer ../apps/* ../filters/* 2>/dev/null); do
     f=${f##*/}; case $f in raket.*|metadata.*) ;; *) case "$names" in *" ${f%%%%.*} "*) ;; *) bad "$f is left in the pod";; esac;; esac
   done
+  for v in $(ls -A $pod/volumes); do grep -q "\"name\":\"$v\"" $pod/pod || bad "the volume $v is nobody's"; done
+  groups=$(find /sys/fs/cgroup -type d -path "*/rkt-$u/?*" -not -path '*/systemd/*' -not -path '*/unified/*' | sed -n 's,.*/cgroup/\([^/]*\)/.*/\([^/.]*\)[^/]*$,\1/\2,p' | sort)
+  test -z "$(echo "$groups" | uniq -d)" || bad "groups of two: $groups"
+  for g in $groups; do case "$names" in *" ${g#*/} "*) ;; *) bad "the group $g is left";; esac; done
   left=$(find $pod $root/raket/units $root/raket/filters $root/raket/apps $root/etc -xdev \( -name '.tmp-*' -o -name '.new-*' -o -name '.old-*' -o -name '*.old' -o -name previous -o -name new \) | grep -v /rootfs/)
   test -z "$left" || bad "left: $left"
   test "$(pgrep -fx 'sleep 4321')" = $keep || bad "the other app has another process"
@@ -71,7 +75,7 @@ func TestAKilledChangeOfAnAppIsBroughtToAnEnd(t *testing.T) {
 	p := newPods(t)
 	_, flags := p.meeting(t)
 	uuid, _ := p.start(t, append(flags, "--log=file"), app{name: "keep", script: "exec sleep 4321"})
-	add := "$r app add --quiet $u " + quote(app{name: "x", script: "exec sleep 1234", flags: []string{"--mount=volume=meet,target=/v", "--seccomp=mode=remove,errno=EPERM,swapon", "--after=keep"}}.line()...)
+	add := "$r app add --quiet --volume=v$rounds,kind=empty --mount=volume=v$rounds,target=/w $u " + quote(app{name: "x", script: "exec sleep 1234", flags: []string{"--mount=volume=meet,target=/v", "--seccomp=mode=remove,errno=EPERM,swapon", "--after=keep", "--device=/dev/null:/dev/x", "--memory=90M"}}.line()...)
 	update := "$r app update --quiet --settle=10ms $u x " + busybox + " -- -c 'exec sleep 2345'"
 	gone := "! $r app status $u x || $r app rm $u x"
 	runs := "{ $r app status $u x || " + add + "; } && $r app start $u x"

@@ -126,12 +126,22 @@ func (p *pods) mutableOnUnified(t *testing.T) {
 	uuid, _ := p.sandbox(t, "--net=none", "--log=file")
 	p.add(t, uuid, app{name: "a", script: "cat /proc/self/cgroup | grep ^0:; exec sleep 5501", flags: []string{"--health-cmd=true", "--health-interval=200ms"}})
 	p.must(t, "app", "start", uuid, "a")
-	p.add(t, uuid, app{name: "keep", script: "exec sleep 5504", flags: []string{"--after=a"}})
+	p.add(t, uuid, app{name: "keep", script: "ls -l /dev/sub; exec sleep 5504", flags: []string{"--after=a", "--device=/dev/null:/dev/sub/n:rw"}})
 	p.must(t, "app", "start", uuid, "keep")
 	keep := p.onlyPID(t, "sleep 5504")
 	p.onlyPID(t, "sleep 5501")
 	if got := p.must(t, "logs", uuid, "a"); got != "0::/system.slice/a.service" {
 		t.Errorf("its control group is %q", got)
+	}
+	p.WaitFor(t, limit, p.cmd()+" logs "+uuid+" keep | grep -q '1, *3 .* n'")
+	// Mounts alone keep an app to its devices here, so what they could not is refused.
+	for flags, want := range map[string]string{
+		"--device=/dev/null:/dev/n:r":                           `nobody would keep the app to "r" of it on the unified control group hierarchy`,
+		"--device=/dev/null:/dev/n --caps-retain=CAP_SYS_ADMIN": "nobody would keep an app with CAP_SYS_ADMIN from other devices",
+	} {
+		if r := p.raket(t, append([]string{"app", "add", "--quiet", uuid, busybox, "--name=x"}, strings.Fields(flags)...)...); r.Code != 254 || !strings.Contains(r.Stderr, want) {
+			t.Errorf("%s: %+v", flags, r)
+		}
 	}
 	p.must(t, update(uuid, "a", "exec sleep 5502")...)
 	p.onlyPID(t, "sleep 5502")

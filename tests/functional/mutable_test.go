@@ -153,15 +153,21 @@ func TestAddedAppsHaveWhatTheyAskFor(t *testing.T) {
 		"what is the pod's":             {[]string{"app", "add", "--quiet", "--exit-policy=none", uuid, busybox}, "decided when a pod starts"},
 		"an app that is not there":      {[]string{"app", "start", uuid, "nosuch"}, `no app "nosuch"`},
 		"an image for a sandbox":        {[]string{"app", "sandbox", busybox}, "a sandbox begins without apps"},
+		"a volume with what fails late": {[]string{"app", "add", "--quiet", "--volume=left,kind=empty", "--mount=volume=left,target=/l", uuid, busybox, "--name=x", "--security-opt=apparmor=web"}, "AppArmor is not at work"},
+		"an ID map of the host's users": {[]string{"app", "add", "--quiet", "--mnt-volume=name=y,kind=host,source=/srv/functional/mnt,idmap=true,target=/y", uuid, busybox, "--name=x"}, "idmap=true is for pods that have user IDs of their own"},
 		"an update of nothing":          {[]string{"app", "update", "--quiet", uuid, "nosuch", busybox}, `no app "nosuch"`},
 	} {
 		t.Run("refused: "+name, func(t *testing.T) {
-			before := p.must(t, "app", "list", uuid) + p.MustRun(t, "ls -A "+p.dir+"/pods/run/"+uuid+"/apps") + p.inside(t, uuid)
+			state := func() string {
+				t.Helper()
+				return p.must(t, "app", "list", uuid) + p.must(t, "cat-manifest", uuid) + p.MustRun(t, "cd "+p.dir+"/pods/run/"+uuid+"; ls -A . apps volumes") + p.inside(t, uuid)
+			}
+			before := state()
 			r := p.raket(t, tt.args...)
 			if r.Code != 254 || !strings.Contains(r.Stderr, tt.want) || strings.Count(r.Stderr, "raket:") != 1 {
 				t.Errorf("got %+v, want %q", r, tt.want)
 			}
-			if after := p.must(t, "app", "list", uuid) + p.MustRun(t, "ls -A "+p.dir+"/pods/run/"+uuid+"/apps") + p.inside(t, uuid); after != before {
+			if after := state(); after != before {
 				t.Errorf("before:\n%s\nafter:\n%s", before, after)
 			}
 		})

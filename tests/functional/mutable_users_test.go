@@ -17,13 +17,25 @@ func TestAppsOfAPodWithUsersOfItsOwnAreChanged(t *testing.T) {
 	if base == "0" {
 		t.Fatal("the pod has the host's users")
 	}
-	p.add(t, uuid, app{name: "x", script: "id -u; cut -c1-30 /proc/self/uid_map; touch /v/of-x /mine && stat -c %u /mine; exec sleep 5202",
-		flags: []string{"--mount=volume=meet,target=/v", "--memory=100M", "--health-cmd=true", "--health-interval=200ms"}}, "--volume=own,kind=empty")
+	p.add(t, uuid, app{name: "x", script: "id -u; cut -c1-30 /proc/self/uid_map; stat -c own=%u:%a /own; stat -c mapped=%u /mapped; touch /v/of-x /mine && stat -c %u /mine; exec sleep 5202",
+		flags: []string{"--mount=volume=meet,target=/v", "--memory=100M", "--health-cmd=true", "--health-interval=200ms", "--mount=volume=own,target=/own", "--mount=volume=mapped,target=/mapped"}},
+		"--volume=own,kind=empty,uid=1000,mode=0750", "--volume=mapped,kind=host,source="+p.dir+"/pods,idmap=true")
 	p.must(t, "app", "start", uuid, "x")
 	p.WaitFor(t, limit, p.cmd()+" status "+uuid+" | grep -qx health-x=healthy")
 	x := p.onlyPID(t, "sleep 5202")
 	if got := strings.Fields(p.must(t, "logs", uuid, "x")); fmt.Sprint(got) != fmt.Sprint([]string{"0", "0", base, "0"}) && len(got) < 4 {
 		t.Errorf("it wrote %q", got)
+	}
+	// Volumes of the pod are under its own IDs, and the host's where that is asked for.
+	if got := p.must(t, "logs", uuid, "x"); !strings.Contains(got, "own=1000:750\nmapped=0\n") {
+		t.Errorf("its volumes are of %q", got)
+	}
+	for flag, want := range map[string]string{
+		"--user=70000": "it runs as user or group 70000, and the pod has 65536 IDs", "--device=/dev/null:/dev/x": "nobody may make nodes in a pod with a user namespace",
+	} {
+		if r := p.raket(t, "app", "add", "--quiet", uuid, busybox, "--name=y", flag); r.Code != 254 || !strings.Contains(r.Stderr, want) {
+			t.Errorf("%s: %+v", flag, r)
+		}
 	}
 	if got := p.MustRun(t, "stat -c %u "+dir+"/of-x /proc/"+x); got != base+"\n"+base {
 		t.Errorf("on the host it is %q, and the pod's root %s", got, base)

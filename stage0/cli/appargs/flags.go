@@ -1,6 +1,7 @@
 package appargs
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -48,6 +49,7 @@ type flag struct {
 	global  *pflag.Flag
 	bare    string // the value where none was written
 	secret  bool   // no error repeats the value
+	added   string // the usage for an app of a running pod, where that differs
 	refusal string
 }
 
@@ -58,6 +60,10 @@ func Flags(v Verb) []Flag {
 	for _, f := range slices.Concat(podFlags(), portFlags(), runFlags(), updateFlags(), appFlags(), credentialFlags(), hardenFlags(), limitFlags(), lifeFlags(), healthFlags()) {
 		if f.Hidden || v == Prepare && f.Scope == ForRun || !v.takes(f) {
 			continue
+		}
+		if v.words() > 0 {
+			f.Usage, _, _ = strings.Cut(f.Usage, ofAllApps)
+			f.Usage = cmp.Or(f.added, f.Usage)
 		}
 		fs = append(fs, f.Flag)
 	}
@@ -92,10 +98,13 @@ func newFlags(opts Options) map[string]flag {
 		flags[f.Name] = f
 	}
 	for name, f := range flags {
-		if !opts.Verb.takes(f) {
+		switch {
+		case !opts.Verb.takes(f):
 			f.refusal = notTaken(opts.Verb, f)
-			flags[name] = f
+		case f.app != nil && opts.Verb.words() > 0 && !slices.Contains(withApp(), name):
+			f.pod = nil // of a pod that runs nothing is said
 		}
+		flags[name] = f
 	}
 	for name, why := range refused() {
 		flags[name] = flag{Flag: Flag{Name: name}, refusal: why}
@@ -120,18 +129,9 @@ func (v Verb) takes(f flag) bool {
 	case Sandbox:
 		return f.pod != nil && f.Name != "mnt-volume"
 	case Add, Update:
-		if slices.Contains(ofStart(), f.Name) {
-			return false
-		}
 		return f.app != nil && (v == Add || f.Name != "name") || slices.Contains(withApp(), f.Name)
 	}
 	return f.Name != "mnt-volume"
-}
-
-// ofStart are flags of apps for which something is made when the pod starts, and then
-// alone.
-func ofStart() []string {
-	return []string{"device", "sysctl", "security-opt"}
 }
 
 // ofUpdate are the flags of updateFlags.

@@ -18,7 +18,7 @@ func limitFlags() []flag {
 			return appspec.New().Apply(appspec.Override{Limits: *l})
 		}
 		return flag{
-			Flag: Flag{Name: name, Arg: arg, Usage: usage + "; before the images, of all apps together", Scope: ForApp},
+			Flag: Flag{Name: name, Arg: arg, Usage: usage + ofAllApps, Scope: ForApp},
 			pod:  func(p *Pod, v string) error { return checked(&p.Limits, v) },
 			app:  func(a *App, v string) error { return checked(&a.Override.Limits, v) },
 		}
@@ -30,6 +30,8 @@ func limitFlags() []flag {
 		f("pids", "N", "how many processes and threads the app may have", setPids),
 	}
 }
+
+const ofAllApps = "; before the images, of all apps together"
 
 func setMemory(l *appspec.Limits, v string) error {
 	n, err := appspec.ParseBytes(v)

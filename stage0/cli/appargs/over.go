@@ -1,6 +1,7 @@
 package appargs
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 
@@ -10,7 +11,7 @@ import (
 
 // Over is an app of which base was said before and a now: what a says holds, and what base
 // says of anything else. Lists of a replace those of base, but for variables, annotations, properties,
-// resource limits and mounts, each of which replaces its like.
+// resource limits, parts of a label and mounts, each of which replaces its like.
 func (a App) Over(base App) App {
 	o, b := a.Override, base.Override
 	// Two ways to say one thing.
@@ -47,6 +48,13 @@ func (a App) Over(base App) App {
 	result := base
 	overlay(reflect.ValueOf(&result).Elem(), reflect.ValueOf(a))
 	result.Override = merged
+	result.Security.Label = maps.Clone(base.Security.Label)
+	for part, v := range a.Security.Label {
+		if result.Security.Label == nil {
+			result.Security.Label = map[string]string{}
+		}
+		result.Security.Label[part] = v
+	}
 	replaced := func(m podmanifest.MountFlag) bool {
 		return slices.ContainsFunc(a.Mounts, func(n podmanifest.MountFlag) bool { return n.Target == m.Target })
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -50,7 +49,10 @@ func changeApp(verb string, args []string) error {
 			return err
 		}
 	}
-	return c.do()
+	if err := c.do(); err != nil || !c.plan.Restore {
+		return err
+	}
+	return removeGroups(c.plan.App, groupName(c.app))
 }
 
 // change is a change to one app of the running pod.
@@ -200,6 +202,9 @@ func (p *pod) only(a stageabi.App, bundle string, sockets []stageabi.Socket) (*p
 // bring makes what the app needs in the pod beside its units.
 func (c *change) bring() error {
 	p := c.pod
+	if err := p.checkProtections(); err != nil {
+		return err
+	}
 	if err := p.checkCapabilities(); err != nil {
 		return err
 	}
@@ -354,20 +359,14 @@ func (c *change) remove() error {
 	if err := c.do(); err != nil {
 		return err
 	}
-	if err := c.detachOriginal(); err != nil || c.plan.Previous {
+	if err := c.detachOriginal(); err != nil {
 		return err
 	}
-	dirs, err := notedGroups()
-	if err != nil {
-		return err
+	keep := ""
+	if c.plan.Previous {
+		keep = groupName(c.app)
 	}
-	for _, dir := range dirs {
-		err := os.Remove(filepath.Join(dir, c.plan.App))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove control group: %w", err)
-		}
-	}
-	return nil
+	return removeGroups(c.plan.App, keep)
 }
 
 // detachOriginal undoes the mounts of an app that was there at the pod's start: those from which

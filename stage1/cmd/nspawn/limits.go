@@ -137,7 +137,7 @@ func (p *pod) makeGroups() error {
 	}
 	for i, a := range p.sandbox.Apps {
 		for _, c := range p.limits.apps[i] {
-			dir := filepath.Join(p.limits.groups[c], a.Name)
+			dir := filepath.Join(p.limits.groups[c], groupName(a))
 			err := makeGroup(dir, c, apps[i])
 			if err == nil {
 				// The app's own user, where systemd enters its root, has to enter the
@@ -254,7 +254,7 @@ func makeGroup(dir, controller string, files []appspec.GroupFile) error {
 		return err
 	}
 	for _, f := range files {
-		if f.Controller != controller {
+		if f.Controller != controller || f.Name == "devices.deny" && isClosed(dir) {
 			continue
 		}
 		err := os.WriteFile(filepath.Join(dir, f.Name), []byte(f.Value), 0)

@@ -126,7 +126,7 @@ func (p *pod) forUnits() unitgen.Pod {
 	for i, a := range p.sandbox.Apps {
 		app := unitgen.App{Name: a.Name, Image: a.Image, Spec: p.specs[i], Interactive: p.stdin, Credentials: len(a.Credentials) > 0}
 		if p.limits.apps != nil {
-			app.Groups = p.limits.apps[i]
+			app.Groups, app.GroupName = p.limits.apps[i], groupName(a)
 		}
 		in.Apps = append(in.Apps, app)
 		if why := unitgen.HealthGap(app); why != "" && !p.quiet {

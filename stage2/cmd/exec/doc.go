@@ -6,7 +6,7 @@
 // Usage:
 //
 //	exec [-h IDENTIFIER -u UNIT [-j]] [-m MODES] [-R ROOT [-r] [-o] [-U]] [-w DIR] [-n|-N PATH] [-f N] [-e FILE] [-d DEVICE]... [-i PATH]... [-q PATH]... [-x LABEL] [-g FILE]... [-c FILE] [-b MASK] [-a MASK] -- PROGRAM [ARG]...
-//	exec [-h IDENTIFIER -u UNIT] [-p] -s APP
+//	exec [-h IDENTIFIER -u UNIT] [-p] [-G GROUP] -s APP
 //	exec [-p] -D|-S|-V|-W APP
 //	exec -l ADDRESS
 //	exec -L FILE
@@ -47,6 +47,7 @@
 //	-a      capabilities to keep in the ambient set, a hexadecimal mask
 //	-s      do not start anything: record how the app ended, and say so if it
 //	        failed (see record.go)
+//	-G      the name of the app's control group for memory, where it is not the app's
 //	-D      do not start anything: record that the app has run to its end, and well
 //	-S, -V  do not start anything: note that the app has started, or never will
 //	-W      do not start anything: wait until one of these is noted, and fail if it

@@ -22,6 +22,7 @@ type options struct {
 	label      bare.Str // what the program is labelled with
 	sysctls    bare.Str // file of kernel parameters to set
 	record     bare.Str // app whose end is recorded; nothing is executed
+	group      bare.Str // of record: the app's control group for memory; empty: the app's name
 	withParent bool     // the kernel kills the program when its parent dies
 	awaited    bare.Str // where somebody has to listen; nothing is executed
 	locked     bare.Str // file that somebody has locked; nothing is executed
@@ -76,7 +77,7 @@ func parse(p bare.Process) (options, bare.Failure) {
 // hasValue reports whether an option's value is the argument after it.
 func hasValue(option string) bool {
 	switch option {
-	case "-R", "-w", "-N", "-m", "-h", "-u", "-e", "-g", "-l", "-L", "-f", "-c", "-s", "-b", "-a", "-S", "-V", "-D", "-W", "-d", "-i", "-q", "-x", "-y", "-M":
+	case "-R", "-w", "-N", "-m", "-h", "-u", "-e", "-g", "-G", "-l", "-L", "-f", "-c", "-s", "-b", "-a", "-S", "-V", "-D", "-W", "-d", "-i", "-q", "-x", "-y", "-M":
 		return true
 	}
 	return false
@@ -112,6 +113,8 @@ func (o *options) set(option string, value bare.Str) bare.Failure {
 	case "-e":
 		o.envFile = value
 	case "-g": // see groups
+	case "-G":
+		o.group = value
 	case "-d", "-i", "-q":
 		o.extras = true
 	case "-x":

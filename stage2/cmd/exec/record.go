@@ -49,7 +49,11 @@ func record(root int, p bare.Process, o options) bare.Failure {
 	result, code, status := variable(p, "SERVICE_RESULT"), variable(p, "EXIT_CODE"), variable(p, "EXIT_STATUS")
 	var before, memory note
 	before.read(root, statusDir, app, "")
-	memory.read(root, memoryGroups, app, "/memory.oom_control")
+	group := app
+	if o.group != "" {
+		group = o.group.Text()
+	}
+	memory.read(root, memoryGroups, group, "/memory.oom_control")
 	// On the unified hierarchy systemd finds this out itself.
 	kills, last := memory.value("oom_kill "), before.value("oom-kills=")
 	if last == "" {

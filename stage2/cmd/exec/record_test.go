@@ -96,23 +96,28 @@ func TestNamesThatLeaveTheDirectoryAreNotRecorded(t *testing.T) {
 // What the kernel has killed in a group of the legacy hierarchy, since the run before.
 func TestKillsForLackOfMemoryAreTold(t *testing.T) {
 	root := t.TempDir()
-	group := filepath.Join(root, memoryGroups, "app")
-	for _, d := range []string{filepath.Join(root, statusDir), group} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
+	for _, d := range []string{statusDir, memoryGroups + "/app", memoryGroups + "/app.1"} {
+		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, tc := range []struct{ kills, result, want string }{
-		{"0", "signal", "result=signal code=killed status=KILL runs=1 oom-kills=0"},
-		{"2", "signal", "result=oom-kill code=killed status=KILL runs=2 oom-kills=2"},
-		{"2", "signal", "result=signal code=killed status=KILL runs=3 oom-kills=2"},
-		{"3", "success", "result=success code=killed status=KILL runs=4 oom-kills=3"},
+	for _, tc := range []struct{ kills, result, want, group string }{
+		{"0", "signal", "result=signal code=killed status=KILL runs=1 oom-kills=0", "app"},
+		{"2", "signal", "result=oom-kill code=killed status=KILL runs=2 oom-kills=2", "app"},
+		{"2", "signal", "result=signal code=killed status=KILL runs=3 oom-kills=2", "app"},
+		{"3", "success", "result=success code=killed status=KILL runs=4 oom-kills=3", "app"},
+		// Of an app that replaces another of the name.
+		{"1", "signal", "result=oom-kill code=killed status=KILL runs=5 oom-kills=1", "app.1"},
 	} {
-		if err := os.WriteFile(filepath.Join(group, "memory.oom_control"), []byte("oom_kill_disable 0\nunder_oom 0\noom_kill "+tc.kills+"\n"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(root, memoryGroups, tc.group, "memory.oom_control"), []byte("oom_kill_disable 0\nunder_oom 0\noom_kill "+tc.kills+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		p := bare.New(nil, []string{"SERVICE_RESULT=" + tc.result, "EXIT_CODE=killed", "EXIT_STATUS=KILL"})
-		if bad := record(openDir(t, root), p, options{record: bare.From("app")}); bad.Failed() {
+		o := options{record: bare.From("app")}
+		if tc.group != "app" {
+			o.group = bare.From(tc.group)
+		}
+		if bad := record(openDir(t, root), p, o); bad.Failed() {
 			t.Fatal(bad.String())
 		}
 		text, err := os.ReadFile(filepath.Join(root, statusDir, "app"))
