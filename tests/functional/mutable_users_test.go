@@ -17,9 +17,12 @@ func TestAppsOfAPodWithUsersOfItsOwnAreChanged(t *testing.T) {
 	if base == "0" {
 		t.Fatal("the pod has the host's users")
 	}
+	mapped := p.dir + "-mapped" // on a file system that takes ID maps
+	p.MustRun(t, "mkdir "+mapped)
+	t.Cleanup(func() { p.Run(t, "rmdir "+mapped) })
 	p.add(t, uuid, app{name: "x", script: "id -u; cut -c1-30 /proc/self/uid_map; stat -c own=%u:%a /own; stat -c mapped=%u /mapped; touch /v/of-x /mine && stat -c %u /mine; exec sleep 5202",
 		flags: []string{"--mount=volume=meet,target=/v", "--memory=100M", "--health-cmd=true", "--health-interval=200ms", "--mount=volume=own,target=/own", "--mount=volume=mapped,target=/mapped"}},
-		"--volume=own,kind=empty,uid=1000,mode=0750", "--volume=mapped,kind=host,source="+p.dir+"/pods,idmap=true")
+		"--volume=own,kind=empty,uid=1000,mode=0750", "--volume=mapped,kind=host,source="+mapped+",idmap=true")
 	p.must(t, "app", "start", uuid, "x")
 	p.WaitFor(t, limit, p.cmd()+" status "+uuid+" | grep -qx health-x=healthy")
 	x := p.onlyPID(t, "sleep 5202")
