@@ -45,6 +45,9 @@ func (r *realApps) Add(ctx context.Context, q addRequest) (string, error) {
 		}
 		*app = app.Over(base)
 		app.Name = q.Replace
+		if old, ok := box.Find(q.Replace); ok && len(old.Lowers) == 0 {
+			q.Pod.NoOverlay = true // as it was said, perhaps since there can be none
+		}
 	}
 	credentials, err := appcredential.HostSources().Find(app.Credentials, app.CredentialValues)
 	if err != nil {

@@ -128,6 +128,10 @@ func TestAddedAppsHaveWhatTheyAskFor(t *testing.T) {
 	says(app{name: "able", script: "grep CapEff /proc/self/status", flags: []string{"--caps-retain=CAP_SYS_TIME"}}, "CapEff:\t0000000002000000")
 	says(app{name: "filtered", script: "chmod 700 /tmp; echo $?", flags: []string{"--seccomp=mode=remove,errno=EPERM,chmod,fchmodat,fchmod,fchmodat2"}}, "chmod: /tmp: Operation not permitted\n1")
 	says(app{name: "copied", script: "cat /etc/hostname"}, "rkt-"+uuid, "--no-overlay")
+	p.must(t, quick(uuid, "copied", "exec sleep 5111")...)
+	if got := p.MustRun(t, "ls "+p.dir+"/pods/run/"+uuid+"/apps/copied"); strings.Contains(got, "upper") {
+		t.Errorf("an update of an app without an overlay has one: %s", got)
+	}
 	says(app{name: "limited", script: "sleep 0; echo ok", flags: []string{"--memory=64M", "--pids=20"}}, "ok")
 	says(app{name: "private", script: "ls /tmp; echo ok", flags: []string{"--property=PrivateTmp=yes"}}, "ok")
 	// One that a descriptor starts.

@@ -48,6 +48,7 @@ func (a App) Over(base App) App {
 	result := base
 	overlay(reflect.ValueOf(&result).Elem(), reflect.ValueOf(a))
 	result.Override = merged
+	result.Signature = a.Signature // the other image's is no more
 	result.Security.Label = maps.Clone(base.Security.Label)
 	for part, v := range a.Security.Label {
 		if result.Security.Label == nil {

@@ -29,6 +29,7 @@ func TestOver(t *testing.T) {
 			was: []string{"--security-opt=label=type:web_t", "--security-opt=label=level:s0"}, now: []string{"--security-opt=label=level:s0:c1"},
 			want: []string{"--security-opt=label=type:web_t", "--security-opt=label=level:s0:c1"},
 		},
+		"a signature is of one image": {was: []string{"--signature=/a.asc", "--user=app"}, now: []string{"--group=app"}, want: []string{"--user=app", "--group=app"}},
 		"a mount takes the place of the one at its target": {
 			was: []string{"--mount=volume=a,target=/x", "--mount=volume=b,target=/y"}, now: []string{"--mount=volume=c,target=/y"},
 			want: []string{"--mount=volume=a,target=/x", "--mount=volume=c,target=/y"},
