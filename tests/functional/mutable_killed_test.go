@@ -39,7 +39,7 @@ held() {
   for f in $(cd $root/raket/units && ls -d *.service *.socket *.timer ../apps/* ../filters/* 2>/dev/null); do
     f=${f##*/}; case $f in raket.*|metadata.*) ;; *) case "$names" in *" ${f%%%%.*} "*) ;; *) bad "$f is left in the pod";; esac;; esac
   done
-  for v in $(ls -A $pod/volumes); do grep -q "\"name\": *\"$v\"" $pod/pod || bad "the volume $v is nobody's"; done
+  for v in $(ls -A $pod/volumes 2>/dev/null); do grep -q "\"name\": *\"$v\"" $pod/pod || bad "the volume $v is nobody's"; done
   groups=$(find /sys/fs/cgroup -type d -path "*/rkt-$u/?*" -not -path '*/systemd/*' -not -path '*/unified/*' | sed -n 's,.*/cgroup/\([^/]*\)/.*/\([^/.]*\)[^/]*$,\1/\2,p' | sort)
   test -z "$(echo "$groups" | uniq -d)" || bad "groups of two: $groups"
   for g in $groups; do case "$names" in *" ${g#*/} "*) ;; *) bad "the group $g is left";; esac; done

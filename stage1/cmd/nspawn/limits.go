@@ -261,6 +261,9 @@ func makeGroup(dir, controller string, files []appspec.GroupFile) error {
 		if f.IfThere && errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
+		if errors.Is(err, fs.ErrPermission) && controller == "devices" {
+			return fmt.Errorf("device rule %q: the unit that the pod is in allows less (DevicePolicy=, DeviceAllow=): %w", f.Value, err)
+		}
 		if err != nil {
 			return fmt.Errorf("set %s to %s: %w", f.Name, f.Value, err)
 		}
