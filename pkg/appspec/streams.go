@@ -23,13 +23,24 @@ const (
 const (
 	AnnotationStreams    = reservedPrefix
 	annotationRktStreams = "coreos.com/rkt/stage2/"
+	// AnnotationOpensOutput, "true", says that the app's programs open /dev/stdout.
+	AnnotationOpensOutput = reservedPrefix + "opens-output"
 )
 
 // Streams are the modes of an app's standard streams.
 type Streams struct{ Stdin, Stdout, Stderr StreamMode }
 
-// StreamsOf returns what a spec says of its app's streams.
+// StreamsOf returns what an app's streams are, by what is said of them and of its image.
 func StreamsOf(spec *Spec) (Streams, error) {
+	s, err := SaidStreams(spec)
+	if err == nil && s == (Streams{}) && spec.Annotations[AnnotationOpensOutput] == "true" {
+		s.Stdout, s.Stderr = StreamPipe, StreamPipe
+	}
+	return s, err
+}
+
+// SaidStreams returns what a spec says of its app's streams.
+func SaidStreams(spec *Spec) (Streams, error) {
 	var s Streams
 	for _, stream := range s.all() {
 		value, ok := spec.Annotations[AnnotationStreams+stream.name]
@@ -119,6 +130,11 @@ func (a *App) applyStreams(o Override) error {
 	}
 	return nil
 }
+
+// PipeOutput gives the app pipes for output and errors where nothing is said of its
+// streams: its programs open them again, and of what the log is, a socket, nothing can be
+// opened; a file would be opened at its beginning.
+func (a *App) PipeOutput() { a.Spec.Annotations[AnnotationOpensOutput] = "true" }
 
 // resolveStreams tells the app, and OCI runtimes, of its terminal.
 func (a *App) resolveStreams() error {

@@ -2,8 +2,10 @@ package imagestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/raket/raket/pkg/image"
 	"github.com/raket/raket/pkg/tree"
@@ -22,6 +24,21 @@ func (s *Store) Render(ctx context.Context, img image.Image) ([]string, error) {
 		return nil, fmt.Errorf("render image %s: %w", image.ShortID(img), err)
 	}
 	return stack, nil
+}
+
+// OpensOutput reports whether a layer of the image, rendered before, has a link to
+// standard output or errors (layer.Stats).
+func (s *Store) OpensOutput(img image.Image) (bool, error) {
+	for _, name := range treeNames(img) {
+		stats, err := s.trees.Stats(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue // unpacked elsewhere
+		case err != nil || stats.OpensOutput:
+			return stats.OpensOutput, err
+		}
+	}
+	return false, nil
 }
 
 // treeNames has the bottom first.

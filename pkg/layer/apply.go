@@ -156,6 +156,9 @@ func (a *applier) entry(hdr *tar.Header, r io.Reader) error {
 		err = a.make(parent, name, base, hdr, func() error {
 			return unix.Symlinkat(hdr.Linkname, parent, base)
 		})
+		if isOutput(hdr.Linkname) && !strings.HasPrefix(name, "dev/") {
+			a.stats.OpensOutput = true
+		}
 	case tar.TypeFifo:
 		err = a.make(parent, name, base, hdr, func() error {
 			return unix.Mknodat(parent, base, unix.S_IFIFO|uint32(hdr.Mode&0o777), 0)
@@ -373,4 +376,13 @@ func (a *applier) finishDirs() error {
 func split(name string) (dir, base string) {
 	dir, base = path.Split(name)
 	return strings.TrimSuffix(dir, "/"), base
+}
+
+// isOutput reports whether a file is a process's own standard output or errors.
+func isOutput(name string) bool {
+	switch path.Clean(name) {
+	case "/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/fd/2", "/proc/self/fd/1", "/proc/self/fd/2":
+		return true
+	}
+	return false
 }

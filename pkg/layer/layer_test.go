@@ -296,3 +296,26 @@ func BenchmarkUnpack(b *testing.B) {
 		}
 	}
 }
+
+func TestLinksToStandardOutputAreNoted(t *testing.T) {
+	for name, tc := range map[string]struct {
+		link entry
+		want bool
+	}{
+		"a log":                   {entry{name: "var/log/a.log", link: "/dev/stdout", kind: tar.TypeSymlink}, true},
+		"a log of errors":         {entry{name: "var/log/a.log", link: "/dev/../proc/self/fd/2", kind: tar.TypeSymlink}, true},
+		"the device's own":        {entry{name: "dev/stdout", link: "/proc/self/fd/1", kind: tar.TypeSymlink}, false},
+		"standard input":          {entry{name: "in", link: "/dev/stdin", kind: tar.TypeSymlink}, false},
+		"a directory of that end": {entry{name: "x", link: "/srv/dev/stdout", kind: tar.TypeSymlink}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, u, err := unpack(t, makeTar(t, tc.link), layer.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := u.Stats().OpensOutput; got != tc.want {
+				t.Errorf("noted: %v", got)
+			}
+		})
+	}
+}

@@ -52,6 +52,9 @@ func (r Request) spec(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (*apps
 			return nil, err
 		}
 	}
+	if _, ok := r.Stage1.Entrypoints[stageabi.Attach]; ok && a.files.opensOutput {
+		made.PipeOutput()
+	}
 	if err := made.AddDevices(a.devices); err != nil {
 		return nil, err
 	}
@@ -89,6 +92,8 @@ type imageFiles struct {
 	config []byte
 	stack  []string // of directories, top first
 	users  appspec.UserFiles
+	// opensOutput: programs of the image open their standard output or errors.
+	opensOutput bool
 }
 
 // read reads the files of an image whose root is stack.
@@ -97,7 +102,11 @@ func (r Request) read(ctx context.Context, img image.Image, stack []string) (*im
 	if err != nil {
 		return nil, err
 	}
-	return readFiles(config, stack)
+	f, err := readFiles(config, stack)
+	if err == nil {
+		f.opensOutput, err = r.Images.OpensOutput(img)
+	}
+	return f, err
 }
 
 func readFiles(config []byte, stack []string) (*imageFiles, error) {

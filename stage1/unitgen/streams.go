@@ -52,7 +52,11 @@ func MuxUnit(app string) string { return app + ".mux.service" }
 
 // Modes are what an app's streams are connected to.
 func Modes(a App) (streamwire.Modes, error) {
-	s, err := appspec.StreamsOf(a.Spec)
+	read := appspec.StreamsOf
+	if a.Interactive != InteractiveNot {
+		read = appspec.SaidStreams // the caller's can be opened
+	}
+	s, err := read(a.Spec)
 	if err != nil {
 		return streamwire.Modes{}, err
 	}

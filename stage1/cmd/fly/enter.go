@@ -169,6 +169,9 @@ func setCommand(spec *appspec.Spec, c stageabi.Command, view approot.View) error
 // execute becomes what the spec says; privileged, with this process's own rights.
 func execute(spec *appspec.Spec, privileged bool) (int, error) {
 	p := spec.Process
+	if err := approot.ShareOutput(); err != nil {
+		return 0, err
+	}
 	run := syscall.Exec
 	if privileged {
 		if err := setUser(p.User); err != nil {

@@ -66,6 +66,9 @@ func runPod(args []string) (int, error) {
 	if err := output(stageabi.LogMode(strings.TrimPrefix(args[0], "--log=")), a.Name); err != nil {
 		return 0, fmt.Errorf("connect the app's output: %w", err)
 	}
+	if err := approot.ShareOutput(); err != nil {
+		return 0, err
+	}
 	if err := enterRoot(dir, s, a, spec); err != nil {
 		return stageabi.ExitNamespace, err
 	}

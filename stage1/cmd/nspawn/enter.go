@@ -347,7 +347,7 @@ func (e *entry) streams(cmd *exec.Cmd) error {
 		cmd.Stdin = os.Stdin
 	}
 	if !e.TTY {
-		return nil
+		return approot.ShareOutput()
 	}
 	view := e.root
 	if e.app.dir == "" {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/raket/raket/pkg/approot"
 	"github.com/raket/raket/pkg/stageabi"
 	"github.com/raket/raket/stage1/unitgen"
 )
@@ -51,7 +52,10 @@ func (p *pod) shareStreams() error {
 			return fmt.Errorf("share descriptor %d with the apps: %w", fd, err)
 		}
 	}
-	return nil
+	if p.log.Mode != stageabi.LogConsole {
+		return nil
+	}
+	return approot.ShareOutput()
 }
 
 // pipeStreams does the same for a pod with a user namespace, whose root may open no
@@ -80,7 +84,7 @@ func (p *pod) pipeStreams() error {
 		}
 		err := unix.Mkfifo(path, 0o600)
 		if err == nil {
-			err = p.chown(path, 0, 0)
+			err = errors.Join(p.chown(path, 0, 0), os.Chmod(path, 0o622)) // an app of any user opens its /dev/stdout
 		}
 		if err == nil {
 			err = relayNamed(path, fd)
