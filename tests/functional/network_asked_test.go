@@ -42,8 +42,9 @@ func TestWhatPluginsAreTold(t *testing.T) {
 
 	// CNI has CHECK from 0.4.0 on, and GC from 1.1.0 on, for which a start that was killed is a reason.
 	r.MustRun(t, fmt.Sprintf(`%[1]s run --quiet --uuid-file-save=%[3]s --net=old %[2]s --exec=/bin/sleep -- 1000 & pod=$!
-until %[1]s status --verify $(cat %[3]s) && grep CHECK %[4]s; do sleep 0.05; done >/dev/null 2>&1
-%[1]s stop --uuid-file=%[3]s; wait $pod`, r.cmd(), busybox, r.config+"/uuid", r.record))
+until test -s %[3]s; do sleep 0.05; done
+%[1]s status --wait-ready=1m --uuid-file=%[3]s >/dev/null && %[1]s status --verify --uuid-file=%[3]s >/dev/null
+%[1]s stop --uuid-file=%[3]s; wait $pod`, r.cmd(), busybox, r.config+"/uuid"))
 	r.WaitFor(t, time.Minute, "test -z \"$(ls "+r.marks+")\"")
 	told("ADD old eth0 netns=here prev=no\nCHECK old eth0 netns=here prev=yes\nDEL old eth0 netns=none prev=yes\n")
 	for name, collected := range map[string]string{"old": "", "slow": "GC slow  netns=none prev=no\n"} {
