@@ -61,10 +61,10 @@ func TestAKilledRaketLeavesNothingHalfMade(t *testing.T) {
 		stride                 int // every change is walked to where there are few, elsewhere other ones each time
 		before, command, check string
 	}{
-		"fetching":  {3, "rm -rf $d/images $d/trees", "$r fetch " + busybox, "$r " + run + "; [ $? = 7 ]"},
+		"fetching":  {6, "rm -rf $d/images $d/trees", "$r fetch " + busybox, "$r " + run + "; [ $? = 7 ]"},
 		"preparing": {2, "true", "$r prepare --quiet " + quote(podLine(nil, app{script: "exit 7"})...), "$r run-prepared --net=none $($r prepare --quiet " + quote(podLine(nil, app{script: "exit 7"})...) + "); [ $? = 7 ]"},
 		"running":   {3, "true", "$r " + run, "$r " + run + "; [ $? = 7 ]"},
-		"collecting": {2, "$r " + run + "; $r prepare --quiet " + quote(podLine(nil, app{script: "exit 7"})...) + " >/dev/null",
+		"collecting": {4, "$r " + run + "; $r prepare --quiet " + quote(podLine(nil, app{script: "exit 7"})...) + " >/dev/null",
 			"$r gc --grace-period=0s --expire-prepared=0s", "$r " + run + "; [ $? = 7 ]"},
 		"collecting images": {1, "$r fetch --quiet " + busybox + " >/dev/null", "$r image gc --grace-period=0s", "$r " + run + "; [ $? = 7 ]"},
 	} {
