@@ -62,8 +62,9 @@ func TestEveryFlavourKeepsTheContract(t *testing.T) {
 func (p *pods) life(t *testing.T, flags []string) {
 	dir, mount := p.meeting(t, "up")
 	file := dir + "/uuid"
+	// Of a child that the stop ends before it, the shell may say so.
 	line := p.cmd() + " " + quote(runLine(append(append(mount, flags...), "--log=file", "--uuid-file-save="+file),
-		app{script: "trap 'echo bye; : >/v/asked; kill $! 2>/dev/null; exit 0' TERM; trap ': >/v/hup' HUP; echo up; echo >/v/up; sleep 1000 & while kill -0 $!; do wait $!; done"})...)
+		app{script: "exec 2>/dev/null; trap 'echo bye; : >/v/asked; kill $! 2>/dev/null; exit 0' TERM; trap ': >/v/hup' HUP; echo up; echo >/v/up; sleep 1000 & while kill -0 $!; do wait $!; done"})...)
 	p.MustRun(t, "systemd-run -q --unit=f-life -p RemainAfterExit=yes bash -c "+quote(line+"; echo $? >"+dir+"/code"))
 	t.Cleanup(func() { p.Run(t, "systemctl stop f-life; systemctl reset-failed f-life") })
 	p.MustRun(t, "timeout 60 cat "+dir+"/up")

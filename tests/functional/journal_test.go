@@ -129,7 +129,7 @@ func TestFollowingEndsWithThePodAndLosesNothing(t *testing.T) {
 	const count = 300
 	uuid, _ := p.start(t, append(flags, "--exit-policy=all-ended"),
 		app{name: "first", script: "read _ </v/go; " + shortLived(count)},
-		app{name: "second", script: "trap 'echo last; exit 0' TERM; echo still; sleep 1000 & wait"})
+		app{name: "second", script: "exec 2>/dev/null; trap 'echo last; exit 0' TERM; echo still; sleep 1000 & wait"})
 	p.MustRun(t, fmt.Sprintf("systemd-run -q --collect --unit=f-follow -p StandardOutput=file:%[1]s/all sh -c '%[2]s logs -f %[3]s'; systemd-run -q --collect --unit=f-follow-one -p StandardOutput=file:%[1]s/one sh -c '%[2]s logs -f %[3]s first'", dir, p.cmd(), uuid))
 	p.WaitFor(t, limit, "grep still "+dir+"/all")
 	p.MustRun(t, fmt.Sprintf("echo >%s/go", dir))
@@ -147,7 +147,7 @@ func TestFollowingEndsWithThePodAndLosesNothing(t *testing.T) {
 
 func TestLastWordsOfAStopAreKept(t *testing.T) {
 	p := newPods(t)
-	const words = `trap 'i=0; while [ $i -lt 100 ]; do printf "bye %04d\n" $i; i=$((i+1)); done; exit 0' TERM; echo up; sleep 1000 & wait`
+	const words = `exec 2>/dev/null; trap 'i=0; while [ $i -lt 100 ]; do printf "bye %04d\n" $i; i=$((i+1)); done; exit 0' TERM; echo up; sleep 1000 & wait`
 	uuid, unit := p.start(t, nil, app{script: words})
 	p.WaitFor(t, limit, "journalctl --sync; journalctl -o cat -t app -u "+unit+" | grep -x up")
 	p.MustRun(t, "systemctl stop "+unit)
