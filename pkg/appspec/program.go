@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // File is an open file of an app's root.
@@ -180,7 +182,7 @@ func loader(f io.ReaderAt, head []byte) (string, error) {
 			continue
 		}
 		size := word(headers[l.filesz:])
-		if size < 2 || size > pathMax {
+		if size < 2 || size > unix.PathMax {
 			return "", nil
 		}
 		name := make([]byte, size)
@@ -192,8 +194,6 @@ func loader(f io.ReaderAt, head []byte) (string, error) {
 	}
 	return "", nil
 }
-
-const pathMax = 4096
 
 // errOutside is a place that no file has.
 var errOutside = errors.New("outside of the file")

@@ -114,6 +114,9 @@ func (m *merged) path(name string) string {
 
 // lookup is lookup of the directory where m is, with what is mounted there.
 func (m *merged) lookup(name string) (dirs []part, fd int, st unix.Stat_t, err error) {
+	if len(m.mounts) == 0 {
+		return lookup(m.at[len(m.at)-1], name)
+	}
 	here := m.path(name)
 	if source, ok := m.mounts[here]; ok {
 		return openMount(source)

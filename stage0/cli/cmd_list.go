@@ -51,10 +51,12 @@ func (e *env) listLegend(t *tableFlags) []string {
 	switch {
 	case t.noLegend:
 		return nil
-	case t.full && e.asRkt:
-		return []string{"UUID", "APP", "IMAGE NAME", "IMAGE ID", "STATE", "CREATED", "STARTED", "NETWORKS"}
 	case t.full:
-		return []string{"UUID", "APP", "IMAGE NAME", "IMAGE ID", "STATE", "CREATED", "STARTED", "NETWORKS", "PORTS"}
+		legend := []string{"UUID", "APP", "IMAGE NAME", "IMAGE ID", "STATE", "CREATED", "STARTED", "NETWORKS"}
+		if !e.asRkt {
+			legend = append(legend, "PORTS")
+		}
+		return legend
 	}
 	return []string{"UUID", "APP", "IMAGE NAME", "STATE", "CREATED", "STARTED", "NETWORKS"}
 }
@@ -102,12 +104,14 @@ func shortImageID(id string) string {
 }
 
 // portsText is what is published: 8080:80/tcp,127.0.0.1:53:53/udp.
-func portsText(ports []stageabi.Port) string {
+func portsText(ports []stageabi.Port) string { return strings.Join(portTexts(ports), ",") }
+
+func portTexts(ports []stageabi.Port) []string {
 	var words []string
 	for _, p := range ports {
 		words = append(words, podport.Text(p))
 	}
-	return strings.Join(words, ",")
+	return words
 }
 
 // networksText is as rkt wrote it: default:ip4=172.16.28.2.

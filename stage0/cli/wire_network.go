@@ -236,10 +236,7 @@ func (r *realPods) joined() (map[string][]networkPod, error) {
 		if err != nil {
 			continue
 		}
-		var ports []string
-		for _, port := range status.Ports {
-			ports = append(ports, podport.Text(port))
-		}
+		ports := portTexts(status.Ports)
 		for _, a := range status.Attachments {
 			joined[a.Name] = append(joined[a.Name], networkPod{UUID: string(p.UUID), Interface: a.IfName, Addresses: a.Addresses, Ports: ports, Names: box.Network.Aliases})
 		}

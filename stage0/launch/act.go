@@ -16,11 +16,18 @@ import (
 	"github.com/raket/raket/pkg/stageabi"
 )
 
+func checkRunning(p *pod.Pod) error {
+	if p.State != pod.Running {
+		return fmt.Errorf("%w: it is %s", ErrNotRunning, p.State)
+	}
+	return nil
+}
+
 // Stop asks a running pod to end, or kills it with force, and returns when it has
 // ended. As ctx ends it returns ctx's error and leaves the pod to its ending.
 func Stop(ctx context.Context, p *pod.Pod, force bool) error {
-	if p.State != pod.Running {
-		return fmt.Errorf("%w: it is %s", ErrNotRunning, p.State)
+	if err := checkRunning(p); err != nil {
+		return err
 	}
 	args := []string{string(p.UUID)}
 	if force {
@@ -84,8 +91,8 @@ func Live(ctx context.Context, p *pod.Pod) (stageabi.Live, error) {
 // Enter turns this process into a command in an app of a running pod. It
 // returns only with an error. Without a name it takes the pod's only app.
 func Enter(p *pod.Pod, c stageabi.Command) error {
-	if p.State != pod.Running {
-		return fmt.Errorf("%w: it is %s", ErrNotRunning, p.State)
+	if err := checkRunning(p); err != nil {
+		return err
 	}
 	s, err := p.Sandbox()
 	if err != nil {
@@ -101,8 +108,8 @@ func Enter(p *pod.Pod, c stageabi.Command) error {
 // Attach turns this process into a client of a running app's streams; options are the
 // entrypoint's. It returns only with an error.
 func Attach(p *pod.Pod, app string, options []string) error {
-	if p.State != pod.Running {
-		return fmt.Errorf("%w: it is %s", ErrNotRunning, p.State)
+	if err := checkRunning(p); err != nil {
+		return err
 	}
 	s, err := p.Sandbox()
 	if err != nil {
@@ -116,8 +123,8 @@ func Attach(p *pod.Pod, app string, options []string) error {
 
 // Kill sends the main process of an app of a running pod a signal.
 func Kill(ctx context.Context, p *pod.Pod, app string, s syscall.Signal) error {
-	if p.State != pod.Running {
-		return fmt.Errorf("%w: it is %s", ErrNotRunning, p.State)
+	if err := checkRunning(p); err != nil {
+		return err
 	}
 	_, err := capture(ctx, p, stageabi.AppKill, stageabi.Kill{Signal: s, UUID: string(p.UUID), App: app}.Args()...)
 	return err

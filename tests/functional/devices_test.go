@@ -9,10 +9,11 @@ import (
 // test uses it; who may not open it is told EPERM, and who may reads nothing from it.
 const gadget = "rm -f /dev/gadget; mknod -m 640 /dev/gadget c 10 237 && chown 1000:33 /dev/gadget"
 
-func TestDevices(t *testing.T) {
-	p := newPods(t)
-	p.MustRun(t, gadget+`; mkdir -p /etc/cdi /run/cdi; printf '%s' 'cdiVersion: 0.6.0
-kind: vendor.com/gadget
+// vendored writes a specification of the Container Device Interface for the device that gadget
+// makes, of the class vendor.com/NAME.
+func vendored(name string) string {
+	return `mkdir -p /etc/cdi; printf '%s' 'cdiVersion: 0.6.0
+kind: vendor.com/` + name + `
 containerEdits: {env: [GADGET=yes]}
 devices:
 - name: one
@@ -22,7 +23,12 @@ devices:
     additionalGids: [4242]
 - name: hooked
   containerEdits: {hooks: [{hookName: createContainer, path: /bin/vendor}]}
-' >/etc/cdi/gadget.yaml`)
+' >/etc/cdi/` + name + `.yaml`
+}
+
+func TestDevices(t *testing.T) {
+	p := newPods(t)
+	p.MustRun(t, gadget+"; mkdir -p /run/cdi; "+vendored("gadget"))
 	t.Cleanup(func() { p.Run(t, "rm -rf /dev/gadget /etc/cdi") })
 	const show = "stat -c '%F %t:%T %u:%g %a %n'"
 	// What opens says "may", what is forbidden says so by EPERM or EACCES.

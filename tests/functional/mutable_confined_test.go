@@ -6,20 +6,6 @@ import (
 	"testing"
 )
 
-// vendored is a specification of the Container Device Interface for the device that gadget makes.
-const vendored = `mkdir -p /etc/cdi; printf '%s' 'cdiVersion: 0.6.0
-kind: vendor.com/added
-containerEdits: {env: [GADGET=yes]}
-devices:
-- name: one
-  containerEdits:
-    deviceNodes: [{path: /dev/one, hostPath: /dev/gadget, uid: 0, fileMode: 0o600}]
-    mounts: [{hostPath: /etc/cdi, containerPath: /opt/vendor, options: [ro, nosuid]}]
-    additionalGids: [4242]
-- name: hooked
-  containerEdits: {hooks: [{hookName: createContainer, path: /bin/vendor}]}
-' >/etc/cdi/added.yaml`
-
 // quick is an update that is taken as good at once.
 func quick(uuid, name, script string, flags ...string) []string {
 	return update(uuid, name, script, append(flags, "--settle=0s")...)
@@ -36,7 +22,7 @@ func (p *pods) groupsOfApps(t *testing.T, uuid string) []string {
 // keeps it.
 func TestAddedAppsAreGivenDevicesAndConfined(t *testing.T) {
 	p := newPods(t)
-	p.MustRun(t, gadget+"; "+vendored)
+	p.MustRun(t, gadget+"; "+vendored("added"))
 	t.Cleanup(func() { p.Run(t, "rm -rf /dev/gadget /etc/cdi") })
 	dir, flags := p.meeting(t)
 	p.MustRun(t, "chmod 777 "+dir)
