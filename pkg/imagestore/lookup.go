@@ -18,7 +18,8 @@ import (
 //     the last elements of it; a missing tag means latest, or whatever tag
 //     there is if there is but one.
 //
-// The error wraps ErrNotFound or, with the candidates, ErrAmbiguous.
+// The error is ErrNotFound or wraps, with the candidates, ErrAmbiguous; the reference is not
+// in it.
 func (s *Store) Lookup(ref image.Ref) (image.Image, error) {
 	img, _, err := s.Find(ref)
 	return img, err
@@ -52,11 +53,11 @@ func (s *Store) Find(ref image.Ref) (_ image.Image, name string, _ error) {
 	found = sameACI(found)
 	switch len(found) {
 	case 0:
-		return image.Image{}, "", fmt.Errorf("%q: %w", ref, ErrNotFound)
+		return image.Image{}, "", ErrNotFound
 	case 1:
 		return found[0], name, s.withLastUsed(found)
 	}
-	return image.Image{}, "", fmt.Errorf("%q: %w: it may be %s", ref, ErrAmbiguous, candidates(found))
+	return image.Image{}, "", fmt.Errorf("%w: it may be %s", ErrAmbiguous, candidates(found))
 }
 
 // sameACI makes one image, the newest, of those that are one ACI compressed in

@@ -18,7 +18,7 @@ func Lookup(ctx context.Context, store *imagestore.Store, n Name) (image.Image, 
 		return image.Image{}, err
 	}
 	if len(found) == 0 {
-		return image.Image{}, n.notFound()
+		return image.Image{}, imagestore.ErrNotFound
 	}
 	return found[0], nil
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/appc/spec/schema/types"
 
 	"github.com/raket/raket/pkg/image"
-	"github.com/raket/raket/pkg/imagestore"
 )
 
 const (
@@ -229,6 +228,3 @@ func (n Name) mayBe(img image.Image) bool {
 		return strings.HasPrefix(name, n.App) || strings.Contains(name, "://")
 	})
 }
-
-// notFound is the error of a store that lacks the image.
-func (n Name) notFound() error { return fmt.Errorf("%q: %w", n.String(), imagestore.ErrNotFound) }

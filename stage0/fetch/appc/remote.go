@@ -78,6 +78,7 @@ func (f *fetcher) name(ctx context.Context, w wish) (image.Image, error) {
 		if err == nil {
 			return img, nil
 		}
+		err = fmt.Errorf("fetch %q: %w", ep.ACI, err)
 		// Another place may have it. What was there and is wrong is not
 		// looked for elsewhere.
 		if _, passing := isPassing(err); !passing && !isMissing(err) && !errors.Is(err, errPlace) {
@@ -131,7 +132,7 @@ func (f *fetcher) remote(ctx context.Context, w wish, url, asc string, origin im
 	}
 	a, evidence, err := f.get(ctx, w, url, &signature{at: asc})
 	if err != nil {
-		return image.Image{}, fmt.Errorf("fetch %q: %w", url, err)
+		return image.Image{}, err
 	}
 	return f.assemble(ctx, w, a, evidence, origin, names)
 }
