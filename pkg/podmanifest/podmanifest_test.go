@@ -173,7 +173,7 @@ func TestFlagsAreReadAsRktReadThem(t *testing.T) {
 }
 
 func TestPublishedPortsGoRound(t *testing.T) {
-	for _, text := range []string{"http:8080", "http:10.0.0.1:80", "http:[::1]:80", "8080:80/tcp", "[fd00::1]:53:5353/udp", "8000-8010:9000-9010/sctp"} {
+	for _, text := range []string{"http:8080", "http:10.0.0.1:80", "http:[::1]:80", "8080:80/tcp", "[fd00::1]:53:5353/udp", "8000-8010:9000-9010/sctp", "80", "[::1]::53/udp", "http", "http:[::1]:"} {
 		want, err := podport.Parse(text)
 		if err != nil {
 			t.Fatal(err)
@@ -185,6 +185,9 @@ func TestPublishedPortsGoRound(t *testing.T) {
 		got := podmanifest.PortFlag(p)
 		if want.Name == "" {
 			want.Name = fmt.Sprintf("%d-%s", want.HostPort, want.Protocol) // appc wants one
+			if want.HostPort == 0 {
+				want.Name = fmt.Sprintf("%d-%s", want.PodPort, want.Protocol)
+			}
 		}
 		if got != want {
 			t.Errorf("%s became %+v", text, got)
@@ -196,7 +199,7 @@ func TestPortsOfAManifest(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"name":"a","hostPort":80,"podPort":{"name":"a","protocol":"tcp","port":8080}}`:            "",
 		`{"name":"a","hostPort":80,"hostIP":"::1"}`:                                                 "",
-		`{"name":"a","hostPort":0}`:                                                                 "ports[0]: hostPort: 0 is not 1 to 65535",
+		`{"name":"a","hostPort":0}`:                                                                 "",
 		`{"name":"a","hostPort":70000}`:                                                             "ports[0]: hostPort: 70000 is not 1 to 65535",
 		`{"name":"a","hostPort":80,"podPort":{"name":"a","protocol":"tcp","port":70000}}`:           "ports[0]: ",
 		`{"name":"a","hostPort":80,"podPort":{"name":"a","protocol":"icmp","port":80}}`:             "ports[0]: podPort.protocol",

@@ -1,6 +1,7 @@
 package podmanifest
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,11 +16,11 @@ import (
 const maxPort = 65535
 
 // NewPort writes a published port as appc has it. appc wants a name for each: one without is
-// called after the port of the host.
+// called after the port of the host, or after the pod's where that of the host is to be picked.
 func NewPort(f podport.Flag) (Port, error) {
 	name := f.Name
 	if name == "" {
-		name = strconv.Itoa(int(f.HostPort)) + "-" + f.Protocol
+		name = strconv.Itoa(int(cmp.Or(f.HostPort, f.PodPort))) + "-" + f.Protocol
 	}
 	acName, err := types.NewACName(name)
 	if err != nil {
@@ -48,8 +49,8 @@ func PortFlag(p Port) podport.Flag {
 }
 
 func checkPort(p Port) error {
-	if p.HostPort == 0 || p.HostPort > maxPort {
-		return fmt.Errorf("hostPort: %d is not 1 to 65535", p.HostPort)
+	if p.HostPort > maxPort {
+		return fmt.Errorf("hostPort: %d is not 1 to 65535, or 0 for a free one", p.HostPort)
 	}
 	if len(p.HostIP) != 0 && len(p.HostIP) != net.IPv4len && len(p.HostIP) != net.IPv6len {
 		return fmt.Errorf("hostIP: %q is no address", p.HostIP)

@@ -11,7 +11,7 @@ import (
 )
 
 // Flag is one --port. With a Name, PodPort, Count and Protocol are still to be found in what
-// the apps' images say.
+// the apps' images say. HostPort 0 is one that is picked when the pod starts.
 type Flag struct {
 	Name     string
 	Protocol string
@@ -25,14 +25,16 @@ type Flag struct {
 func Parse(text string) (Flag, error) {
 	head, protocol, qualified := strings.Cut(text, "/")
 	word, rest, found := cutFirst(head)
-	if !found {
-		if _, _, err := parseRange(head); err == nil {
-			return Flag{}, fmt.Errorf("say which port of the host leads to it, as 8080:%s", text)
-		}
-		return Flag{}, errWant
-	}
 	var f Flag
-	var err error
+	if !found {
+		switch {
+		case head != "" && isRange(head):
+			return f.withPodPort(head, protocol, qualified)
+		case head == "" || qualified:
+			return Flag{}, errWant
+		}
+		return Flag{Name: head}, checkName(head)
+	}
 	if ip, isIP := parseIP(word); isIP {
 		f.HostIP = ip
 		if word, rest, found = strings.Cut(rest, ":"); !found {
@@ -44,28 +46,41 @@ func Parse(text string) (Flag, error) {
 		}
 		return parseNamed(word, rest)
 	}
-	if word == "" {
-		return Flag{}, errors.New("say which port of the host it is")
+	switch {
+	case word == "" && !f.HostIP.IsValid():
+		// Of a variable that is not set, more likely than not.
+		return Flag{}, errNoHostPort
+	case word == "":
+		return f.withPodPort(rest, protocol, qualified)
 	}
 	first, count, err := parseRange(word)
 	if err != nil {
 		return Flag{}, err
 	}
-	pod, podCount, err := parseRange(rest)
-	if err != nil {
-		return Flag{}, err
+	f.HostPort = first
+	if f, err = f.withPodPort(rest, protocol, qualified); err == nil && f.Count != count {
+		err = fmt.Errorf("%s are %d ports and %s are %d", word, count, rest, f.Count)
 	}
-	if podCount != count {
-		return Flag{}, fmt.Errorf("%s are %d ports and %s are %d", word, count, rest, podCount)
+	return f, err
+}
+
+var (
+	errWant       = errors.New("want NAME:[HOSTIP:]HOSTPORT or [HOSTIP:]HOSTPORT:PODPORT[/PROTOCOL], an IPv6 address in brackets")
+	errNoHostPort = errors.New("say which port of the host it is, or leave the colon out for a free one")
+)
+
+// withPodPort reads what stands behind the port of the host.
+func (f Flag) withPodPort(word, protocol string, qualified bool) (Flag, error) {
+	var err error
+	if f.PodPort, f.Count, err = parseRange(word); err != nil {
+		return f, err
 	}
-	f.HostPort, f.PodPort, f.Count, f.Protocol = first, pod, count, "tcp"
+	f.Protocol = "tcp"
 	if qualified {
 		f.Protocol = strings.ToLower(protocol)
 	}
 	return f, checkProtocol(f.Protocol)
 }
-
-var errWant = errors.New("want NAME:[HOSTIP:]HOSTPORT or [HOSTIP:]HOSTPORT:PODPORT[/PROTOCOL], an IPv6 address in brackets")
 
 // cutFirst cuts at the first colon that is not of an address in brackets.
 func cutFirst(s string) (word, rest string, found bool) {
@@ -104,6 +119,12 @@ func parseNamed(name, rest string) (Flag, error) {
 			return Flag{}, fmt.Errorf("%q is not an IP address", rest[:i])
 		}
 		f.HostIP, rest = ip.Unmap(), rest[i+1:]
+		if rest == "" {
+			return f, nil
+		}
+	}
+	if rest == "" {
+		return f, errNoHostPort
 	}
 	var err error
 	f.HostPort, err = parsePort(rest)
@@ -165,13 +186,24 @@ func (f Flag) String() string {
 			host = "[" + f.HostIP.String() + "]:"
 		}
 	}
-	if f.Name != "" {
+	switch pod := span(f.PodPort, f.Count) + "/" + f.Protocol; {
+	case f.Name != "" && f.HostPort == 0 && host == "":
+		return f.Name
+	case f.Name != "" && f.HostPort == 0:
+		return f.Name + ":" + host
+	case f.Name != "":
 		return f.Name + ":" + host + strconv.Itoa(int(f.HostPort))
+	case f.HostPort == 0 && host == "":
+		return pod
+	case f.HostPort == 0:
+		return host + ":" + pod
+	default:
+		return host + span(f.HostPort, f.Count) + ":" + pod
 	}
-	return host + span(f.HostPort, f.Count) + ":" + span(f.PodPort, f.Count) + "/" + f.Protocol
 }
 
-// Text is a published port as people read it: "8080:80/tcp".
+// Text is a published port as people read it: "8080:80/tcp", or "80/tcp" before one of the host
+// is picked.
 func Text(p stageabi.Port) string {
 	ip, _ := netip.ParseAddr(p.HostIP)
 	return Flag{Protocol: p.Protocol, HostIP: ip, HostPort: p.HostPort, PodPort: p.PodPort, Count: p.Count}.String()

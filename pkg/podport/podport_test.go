@@ -28,6 +28,14 @@ func TestParse(t *testing.T) {
 		"[::]:8000-8001:8000-8001": {Protocol: "tcp", HostIP: ip("::"), HostPort: 8000, PodPort: 8000, Count: 2},
 		"65535:65535/sctp":         {Protocol: "sctp", HostPort: 65535, PodPort: 65535, Count: 1},
 		"1-65535:1-65535":          {Protocol: "tcp", HostPort: 1, PodPort: 1, Count: 65535},
+		"80":                       {Protocol: "tcp", PodPort: 80, Count: 1},
+		"53/udp":                   {Protocol: "udp", PodPort: 53, Count: 1},
+		"8000-8003":                {Protocol: "tcp", PodPort: 8000, Count: 4},
+		"127.0.0.1::80":            {Protocol: "tcp", HostIP: ip("127.0.0.1"), PodPort: 80, Count: 1},
+		"[::1]::53-54/udp":         {Protocol: "udp", HostIP: ip("::1"), PodPort: 53, Count: 2},
+		"http":                     {Name: "http"},
+		"http:127.0.0.1:":          {Name: "http", HostIP: ip("127.0.0.1")},
+		"http:[::1]:":              {Name: "http", HostIP: ip("::1")},
 	} {
 		got, err := Parse(text)
 		if err != nil {
@@ -43,12 +51,17 @@ func TestParse(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                       "want NAME:",
-		"80":                     "say which port of the host leads to it, as 8080:80",
-		"53/udp":                 "as 8080:53/udp",
-		":80":                    "say which port of the host",
-		"127.0.0.1::80":          "say which port of the host",
-		"http":                   "want NAME:",
-		"http:":                  `"" is not a port`,
+		":80":                    "say which port of the host it is, or leave the colon out",
+		"127.0.0.1::":            `"" is not a port`,
+		"127.0.0.1::http":        `"http" is not a port`,
+		"8080:":                  `"" is not a port`,
+		"http:":                  "say which port of the host it is, or leave the colon out",
+		"http/udp":               "want NAME:",
+		"127.0.0.1":              "want NAME:",
+		"[::1]":                  "want NAME:",
+		"0":                      `"0" is not a port`,
+		"65536/udp":              `"65536" is not a port`,
+		"80/":                    `protocol "" is none`,
 		"http:0":                 `"0" is not a port`,
 		"http:8080/udp":          "the protocol of a port with a name is the image's",
 		"http:1.2.3:80":          `"1.2.3" is not an IP address`,
@@ -102,6 +115,19 @@ func TestResolve(t *testing.T) {
 			flags: []string{"echo:7007"}, named: named,
 			want: []stageabi.Port{{Name: "echo", Protocol: "tcp", HostPort: 7007, PodPort: 7007, Count: 1}},
 		},
+		"a free port of the host leads to each of a range": {
+			flags: []string{"http", "[::1]::8000-8001/udp", "80"}, named: named,
+			want: []stageabi.Port{
+				{Name: "http", Protocol: "tcp", PodPort: 80, Count: 1},
+				{Protocol: "udp", HostIP: "::1", PodPort: 8000, Count: 1},
+				{Protocol: "udp", HostIP: "::1", PodPort: 8001, Count: 1},
+				{Protocol: "tcp", PodPort: 80, Count: 1},
+			},
+		},
+		"a free port leads to what init opens": {
+			flags: []string{"echo"}, named: named,
+			want: []stageabi.Port{{Name: "echo", Protocol: "tcp", PodPort: 7, Count: 1}},
+		},
 		"a number needs no name": {
 			flags: []string{"8080:80", "8080:80/udp"},
 			want:  []stageabi.Port{{Protocol: "tcp", HostPort: 8080, PodPort: 80, Count: 1}, {Protocol: "udp", HostPort: 8080, PodPort: 80, Count: 1}},
@@ -119,6 +145,8 @@ func TestResolve(t *testing.T) {
 		"the same port twice":                   {flags: []string{"8000-8010:8000-8010", "127.0.0.1:8005:5"}, fails: "ports 8000-8010:8000-8010/tcp and 127.0.0.1:8005:5/tcp are the same on the host"},
 		"an address of a family taken whole":    {flags: []string{"0.0.0.0:80:80", "10.0.0.1:80:81"}, fails: "are the same"},
 		"a range beyond the last port":          {flags: []string{"top:65535"}, named: named, fails: "ends beyond 65535"},
+		"a name without a number is one":        {flags: []string{"htpp"}, named: named[:2], fails: `no app has a port named "htpp": there are http, rtp`},
+		"more free ports than anybody holds":    {flags: []string{"1-600"}, fails: "more than 512 ports"},
 		"more than anybody holds open":          {flags: []string{"1-600:1-600"}, fails: "more than 512 ports"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -142,7 +170,7 @@ func TestResolve(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"http:8080", "[::1]:1-2:3-4/udp", "a:fd00::1:80", "127.0.0.1:8080:80/sctp", "80", "::"} {
+	for _, s := range []string{"http:8080", "[::1]:1-2:3-4/udp", "a:fd00::1:80", "127.0.0.1:8080:80/sctp", "80", "::", "127.0.0.1::80", "http", "a:[::1]:"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

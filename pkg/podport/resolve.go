@@ -28,7 +28,8 @@ type unknown struct{ what, hint string }
 func (e *unknown) Error() string { return e.what }
 func (e *unknown) Hint() string  { return e.hint }
 
-// Resolve says which ports are published, given what the apps call theirs.
+// Resolve says which ports are published, given what the apps call theirs. Of a range without
+// ports of the host each one is picked by itself.
 func Resolve(flags []Flag, named []Named) ([]stageabi.Port, error) {
 	var ports []stageabi.Port
 	total := 0
@@ -48,9 +49,23 @@ func Resolve(flags []Flag, named []Named) ([]stageabi.Port, error) {
 		if total += int(p.Count); total > MaxPublished {
 			return nil, fmt.Errorf("more than %d ports are published", MaxPublished)
 		}
-		ports = append(ports, p)
+		ports = append(ports, apart(p)...)
 	}
 	return ports, nil
+}
+
+// apart takes a range whose ports of the host are to be picked into single ones.
+func apart(p stageabi.Port) []stageabi.Port {
+	if p.HostPort != 0 {
+		return []stageabi.Port{p}
+	}
+	var each []stageabi.Port
+	for i := range p.Count {
+		one := p
+		one.PodPort, one.Count = p.PodPort+i, 1
+		each = append(each, one)
+	}
+	return each
 }
 
 func (f Flag) resolve(named []Named) (stageabi.Port, error) {
@@ -61,7 +76,7 @@ func (f Flag) resolve(named []Named) (stageabi.Port, error) {
 	if f.Protocol != "" {
 		// A port that is also the host's to open is open at the host's number.
 		for _, n := range named {
-			if n.Activated && n.Protocol == p.Protocol && n.Name == p.Name && p.Name != "" {
+			if n.Activated && n.Protocol == p.Protocol && n.Name == p.Name && p.Name != "" && p.HostPort != 0 {
 				p.PodPort = p.HostPort
 			}
 		}
@@ -82,14 +97,17 @@ func (f Flag) resolve(named []Named) (stageabi.Port, error) {
 		return p, notNamed(f, named)
 	}
 	p.Protocol, p.PodPort, p.Count = match.Protocol, match.Port, match.Count
-	if match.Activated {
+	if match.Activated && p.HostPort != 0 {
 		p.PodPort = p.HostPort
 	}
 	return p, nil
 }
 
 func notNamed(f Flag, named []Named) error {
-	hint := fmt.Sprintf("publish it by its number, as --port=%d:PODPORT", f.HostPort)
+	hint := "publish it by its number, as --port=PODPORT"
+	if f.HostPort != 0 {
+		hint = fmt.Sprintf("publish it by its number, as --port=%d:PODPORT", f.HostPort)
+	}
 	if len(named) == 0 {
 		return &unknown{fmt.Sprintf("no app has a port named %q, the images name none", f.Name), hint}
 	}
@@ -101,9 +119,10 @@ func notNamed(f Flag, named []Named) error {
 	return &unknown{fmt.Sprintf("no app has a port named %q: there are %s", f.Name, strings.Join(slices.Compact(names), ", ")), hint}
 }
 
-// Overlap reports whether two published ports take the same port of the host.
+// Overlap reports whether two published ports take the same port of the host. One that is to be
+// picked takes none yet.
 func Overlap(a, b stageabi.Port) bool {
-	if a.Protocol != b.Protocol || int(a.HostPort)+int(a.Count) <= int(b.HostPort) || int(b.HostPort)+int(b.Count) <= int(a.HostPort) {
+	if a.HostPort == 0 || b.HostPort == 0 || a.Protocol != b.Protocol || int(a.HostPort)+int(a.Count) <= int(b.HostPort) || int(b.HostPort)+int(b.Count) <= int(a.HostPort) {
 		return false
 	}
 	return overlapIP(a.HostIP, b.HostIP)

@@ -56,6 +56,7 @@ type Port struct {
 	Name     string `json:"name,omitempty"` // of the app's port, for people
 	Protocol string `json:"protocol"`       // "tcp", "udp" or "sctp"
 	HostIP   string `json:"hostIP,omitempty"`
+	// HostPort is 0 in a prepared pod, and there alone, if it is picked when the pod starts.
 	HostPort uint16 `json:"hostPort"`
 	PodPort  uint16 `json:"podPort"`
 	Count    uint16 `json:"count"` // of ports from these on; 1 or more

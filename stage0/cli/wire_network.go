@@ -75,7 +75,8 @@ func (r *realPods) joinNetworks(box *stageabi.Sandbox, o appargs.RunOptions) err
 	box.Network.Aliases = o.Aliases
 	box.Network.CompleteHosts = !o.HostsFromHost
 	box.Network.CompleteDNS = !saidDNS(o)
-	return r.holdPorts(ports)
+	box.Network.Ports, err = r.holdPorts(ports)
+	return err
 }
 
 // withoutNetworks refuses what needs a network of the pod's own.
@@ -111,7 +112,7 @@ func notInherited(ports []stageabi.Port, sockets []stageabi.Socket) []stageabi.P
 		}
 		var rest []stageabi.Port
 		for _, p := range ports {
-			if p.Protocol == protocol && at.Port() >= p.HostPort && int(at.Port()) < int(p.HostPort)+int(p.Count) {
+			if p.Protocol == protocol && p.HostPort != 0 && at.Port() >= p.HostPort && int(at.Port()) < int(p.HostPort)+int(p.Count) {
 				rest = append(rest, around(p, at.Port())...)
 				continue
 			}
@@ -131,18 +132,19 @@ func around(p stageabi.Port, port uint16) []stageabi.Port {
 	return slices.DeleteFunc([]stageabi.Port{before, after}, func(p stageabi.Port) bool { return p.Count == 0 })
 }
 
-// holdPorts takes the ports for as long as the pod lives.
-func (r *realPods) holdPorts(ports []stageabi.Port) error {
+// holdPorts takes the ports for as long as the pod lives, and returns them with those that were
+// picked.
+func (r *realPods) holdPorts(ports []stageabi.Port) ([]stageabi.Port, error) {
 	for _, p := range ports {
 		// A host may lead such packets on that has no sockets to hold the port with.
 		if p.Protocol != "sctp" {
 			continue
 		}
 		if by := r.publisher(p); by != "" {
-			return &fault{err: &hostport.Taken{Port: p, By: by}, hint: "publish another one"}
+			return nil, &fault{err: &hostport.Taken{Port: p, By: by}, hint: "publish another one"}
 		}
 	}
-	err := hostport.Hold(ports)
+	held, err := hostport.Hold(ports)
 	var taken *hostport.Taken
 	if errors.As(err, &taken) {
 		if taken.By == "" {
@@ -152,9 +154,9 @@ func (r *realPods) holdPorts(ports []stageabi.Port) error {
 		if ip, err := netip.ParseAddrPort(taken.At); err == nil && taken.Port.HostIP == "" && !ip.Addr().IsUnspecified() {
 			hint = fmt.Sprintf("publish it on another address alone, as --port=ADDRESS:%d:%d/%s", taken.Port.HostPort, taken.Port.PodPort, taken.Port.Protocol)
 		}
-		return &fault{err: err, hint: hint}
+		return nil, &fault{err: err, hint: hint}
 	}
-	return err
+	return held, err
 }
 
 // publisher is the running pod that publishes a port: nobody listens there, so that the kernel

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/raket/raket/pkg/podport"
 	"github.com/raket/raket/pkg/stageabi"
 )
 
@@ -35,26 +37,42 @@ func (e *Taken) Error() string {
 }
 
 // Hold binds the ports, which stay so until this process and whatever it becomes have ended:
-// the descriptors survive exec. The error wraps a *Taken where a port cannot be had.
-func Hold(ports []stageabi.Port) error {
+// the descriptors survive exec. It returns them with a number of the host for those that have
+// none: a free one of the kernel's choice. The error wraps a *Taken where a port cannot be had.
+func Hold(ports []stageabi.Port) ([]stageabi.Port, error) {
+	held := slices.Clone(ports)
 	for _, p := range ports {
 		one := p
 		one.Count = 1
 		for i := range p.Count {
+			if p.HostPort == 0 {
+				continue
+			}
 			one.HostPort = p.HostPort + i
-			err := hold(one)
+			_, err := hold(one)
 			switch {
 			case errors.Is(err, unix.EADDRINUSE):
-				return find(one)
+				return nil, find(one)
 			case err != nil:
-				return fmt.Errorf("hold port %d/%s of the host: %w", one.HostPort, one.Protocol, err)
+				return nil, fmt.Errorf("hold port %d/%s of the host: %w", one.HostPort, one.Protocol, err)
 			}
 		}
 	}
-	return nil
+	// Then the others: none is picked that another of the pod's wants.
+	for i, p := range ports {
+		if p.HostPort != 0 {
+			continue
+		}
+		var err error
+		if held[i].HostPort, err = hold(p); err != nil {
+			return nil, fmt.Errorf("find a free port of the host for port %s: %w", podport.Text(p), err)
+		}
+	}
+	return held, nil
 }
 
-func hold(p stageabi.Port) error {
+// hold binds one port, and returns its number.
+func hold(p stageabi.Port) (uint16, error) {
 	kind, protocol := unix.SOCK_STREAM, unix.IPPROTO_TCP
 	switch p.Protocol {
 	case "udp":
@@ -66,7 +84,7 @@ func hold(p stageabi.Port) error {
 	if p.HostIP != "" {
 		var err error
 		if ip, err = netip.ParseAddr(p.HostIP); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	family := unix.AF_INET6
@@ -78,16 +96,27 @@ func hold(p stageabi.Port) error {
 		family, ip = unix.AF_INET, netip.IPv4Unspecified()
 		fd, err = unix.Socket(family, kind, protocol)
 	}
-	if protocol == unix.IPPROTO_SCTP && (errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.ESOCKTNOSUPPORT)) {
-		return nil // where the host has no such sockets nobody has the port either
+	if protocol == unix.IPPROTO_SCTP && (errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.ESOCKTNOSUPPORT)) && p.HostPort != 0 {
+		return p.HostPort, nil // where the host has no such sockets nobody has the port either
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := bind(fd, family, ip, p, kind); err != nil {
-		return errors.Join(err, unix.Close(fd))
+		return 0, errors.Join(err, unix.Close(fd))
 	}
-	return nil
+	return numberOf(fd)
+}
+
+func numberOf(fd int) (uint16, error) {
+	at, err := unix.Getsockname(fd)
+	switch at := at.(type) {
+	case *unix.SockaddrInet4:
+		return uint16(at.Port), nil
+	case *unix.SockaddrInet6:
+		return uint16(at.Port), nil
+	}
+	return 0, err
 }
 
 func bind(fd, family int, ip netip.Addr, p stageabi.Port, kind int) error {
@@ -116,6 +145,10 @@ func bind(fd, family int, ip netip.Addr, p stageabi.Port, kind int) error {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 0); err != nil {
 			return err
 		}
+		return unix.Bind(fd, to)
+	}
+	if p.HostPort == 0 {
+		// Without the option below the kernel chooses one that nobody has in any way.
 		return unix.Bind(fd, to)
 	}
 	// With the option a port is had though connections of a listener before linger on it;

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/raket/raket/pkg/podport"
 	"github.com/raket/raket/pkg/stageabi"
 )
 
@@ -63,7 +64,7 @@ func TestHeldPortsAreRefusedToOthers(t *testing.T) {
 			t.Run(network+" "+tt.hostIP+" "+tt.taken, func(t *testing.T) {
 				port := free(t, network, "")
 				p := stageabi.Port{Protocol: network, HostIP: tt.hostIP, HostPort: port, PodPort: 80, Count: 1}
-				if err := Hold([]stageabi.Port{p}); err != nil {
+				if _, err := Hold([]stageabi.Port{p}); err != nil {
 					t.Fatal(err)
 				}
 				if err := listens(network, fmt.Sprintf("%s:%d", tt.taken, port)); err == nil {
@@ -75,7 +76,7 @@ func TestHeldPortsAreRefusedToOthers(t *testing.T) {
 					}
 				}
 				var taken *Taken
-				if err := Hold([]stageabi.Port{p}); !errors.As(err, &taken) {
+				if _, err := Hold([]stageabi.Port{p}); !errors.As(err, &taken) {
 					t.Errorf("held twice: %v", err)
 				}
 				if network == "tcp" {
@@ -85,6 +86,43 @@ func TestHeldPortsAreRefusedToOthers(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+func TestFreePortsAreFoundAndHeld(t *testing.T) {
+	taken := free(t, "tcp", "")
+	want := []stageabi.Port{
+		{Protocol: "tcp", PodPort: 80, Count: 1},
+		{Protocol: "tcp", PodPort: 81, Count: 1},
+		{Protocol: "udp", PodPort: 53, Count: 1},
+		{Protocol: "tcp", HostIP: "127.0.0.1", PodPort: 80, Count: 1},
+		{Protocol: "udp", HostIP: "192.0.2.7", PodPort: 53, Count: 1}, // an address that the host lacks
+		{Protocol: "tcp", HostPort: taken, PodPort: 82, Count: 1},
+	}
+	got, err := Hold(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range got {
+		if p.HostPort == 0 {
+			t.Fatalf("none for %v", want[i])
+		}
+		at := p.HostIP
+		if at == "" {
+			at = "127.0.0.1"
+		}
+		if err := listens(p.Protocol, fmt.Sprintf("%s:%d", at, p.HostPort)); err == nil {
+			t.Errorf("another had %d/%s too", p.HostPort, p.Protocol)
+		}
+		for _, other := range got[:i] {
+			if podport.Overlap(p, other) {
+				t.Errorf("%d/%s is there twice", p.HostPort, p.Protocol)
+			}
+		}
+		p.HostPort, want[i].HostPort = 0, 0
+		if p != want[i] {
+			t.Errorf("%v became %v", want[i], p)
 		}
 	}
 }
@@ -113,7 +151,7 @@ func TestWhoHasAPortIsNamed(t *testing.T) {
 		{stageabi.Port{Protocol: "tcp", HostPort: tcp - 1, PodPort: 1, Count: 3}, fmt.Sprintf("port %d/tcp of the host is taken by %s at 127.0.0.1:%d", tcp, me, tcp)},
 		{stageabi.Port{Protocol: "udp", HostIP: "127.0.0.1", HostPort: udp, PodPort: 1, Count: 1}, fmt.Sprintf("port 127.0.0.1 %d/udp of the host is taken by %s at [::]:%d", udp, me, udp)},
 	} {
-		if err := Hold([]stageabi.Port{tt.port}); err == nil || err.Error() != tt.want {
+		if _, err := Hold([]stageabi.Port{tt.port}); err == nil || err.Error() != tt.want {
 			t.Errorf("got %v, want %s", err, tt.want)
 		}
 	}

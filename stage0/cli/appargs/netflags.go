@@ -29,8 +29,8 @@ const (
 func portFlags() []flag {
 	set := func(p *Pod, v string) error { return appendParsed(&p.Ports, podport.Parse, v) }
 	return []flag{
-		{Flag: Flag{Name: "port", Arg: "NAME:[IP:]PORT|[IP:]PORT:PODPORT[/udp]", Usage: "publish a port on the host: one that an image names, or a number or range of numbers"}, pod: set},
-		{Flag: Flag{Name: publish, Arg: "[IP:]PORT:PODPORT[/udp]", Usage: "the same as --port; -p for short"}, pod: set},
+		{Flag: Flag{Name: "port", Arg: "NAME:[IP:]PORT|[IP:]PORT:PODPORT[/udp]", Usage: "publish a port on the host: one that an image names, or a number or range of numbers; a NAME or PODPORT alone has a free port of the host picked"}, pod: set},
+		{Flag: Flag{Name: publish, Arg: "[[IP:]PORT:]PODPORT[/udp]", Usage: "the same as --port; -p for short"}, pod: set},
 	}
 }
 

@@ -213,7 +213,7 @@ func TestParseRefuses(t *testing.T) {
 		"a name for an address":                {[]string{"--net=lan:IP=here", "a"}, `bad value "lan:IP=here" for --net: "here" is not an address`},
 		"a path for a network":                 {[]string{"--net=../x", "a"}, `bad value "../x" for --net: want host, none, all, or the name of a network, with arguments as NAME:IP=ADDRESS;KEY=VALUE`},
 		"an alias that is no name":             {[]string{"--net-alias=a b", "a"}, `bad value "a b" for --net-alias: is no name of a host`},
-		"a port of the pod alone":              {[]string{"-p", "80", "a"}, `bad value "80" for --publish: say which port of the host leads to it, as 8080:80`},
+		"a port of the host that is not said":  {[]string{"-p", ":80", "a"}, `bad value ":80" for --publish: say which port of the host it is, or leave the colon out for a free one`},
 		"a port that is none":                  {[]string{"--port=8080:http", "a"}, `bad value "8080:http" for --port: "http" is not a port, 1 to 65535`},
 		"ports beside a pod manifest":          {[]string{"--pod-manifest=x", "--port=8080:80"}, `--pod-manifest excludes --port: the manifest says it`},
 		"the host's name servers and others":   {[]string{"--dns=host", "--dns=10.0.0.1", "a"}, `bad value "10.0.0.1" for --dns: host and none stand alone`},
