@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,14 +24,13 @@ func journal(ctx context.Context, p *pod.Pod, s stageabi.Sandbox, unit string, o
 	if s.Users == nil {
 		args = append(args, "--unit="+unit)
 	}
-	for _, a := range s.Apps {
-		if o.App == "" || o.App == a.Name {
-			args = append(args, "--identifier="+a.Name)
-		}
+	apps := []string{o.App}
+	if o.App == "" {
+		apps = appNames(s)
 	}
 	// A unit outlives its runs: the pod's lines are those since it was started.
 	since := fmt.Sprintf("--since=@%d.%06d", started.Unix(), started.Nanosecond()/1000)
-	r := journalReader{args: args, out: stdout, prefix: o.App == "" && len(s.Apps) > 1, users: s.Users}
+	r := journalReader{args: args, out: stdout, apps: apps, users: s.Users}
 	first := []string{since}
 	if end := p.Exited(); p.State != pod.Running && !end.IsZero() {
 		first = append(first, fmt.Sprintf("--until=@%d", end.Unix()+1))
@@ -42,6 +43,15 @@ func journal(ctx context.Context, p *pod.Pod, s stageabi.Sandbox, unit string, o
 		return err
 	}
 	r.last = -1
+	if o.App == "" {
+		r.joined = func() ([]string, error) {
+			s, err := p.Sandbox()
+			if errors.Is(err, os.ErrNotExist) {
+				return nil, nil // the pod has ended, and been collected
+			}
+			return appNames(s), err
+		}
+	}
 	// journalctl does not end with the pod, and what the pod said last may not
 	// have reached it then.
 	following, cancel := context.WithCancel(ctx)
@@ -59,6 +69,14 @@ func journal(ctx context.Context, p *pod.Pod, s stageabi.Sandbox, unit string, o
 	return r.run(ctx, r.from(since))
 }
 
+func appNames(s stageabi.Sandbox) []string {
+	var names []string
+	for _, a := range s.Apps {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
 func syncJournal(ctx context.Context) error {
 	return exec.CommandContext(ctx, "journalctl", "--sync").Run()
 }
@@ -67,8 +85,11 @@ func syncJournal(ctx context.Context) error {
 type journalReader struct {
 	args   []string
 	out    io.Writer
-	prefix bool
+	apps   []string // whose entries to print; of more than one, with its name before each
 	cursor string
+	// joined asks which apps the pod has by now, for who follows all of them; nil for who
+	// does not.
+	joined func() ([]string, error)
 	// users are the pod's own: what they wrote is the pod's. journald does not believe
 	// them the unit's name, and credits none with the lines of who is gone.
 	users *stageabi.Users
@@ -87,7 +108,16 @@ func (r *journalReader) from(since string) string {
 
 // run runs journalctl to its end, or to ctx's, which is no error.
 func (r *journalReader) run(ctx context.Context, args ...string) error {
-	cmd := exec.CommandContext(ctx, "journalctl", append(append([]string{}, r.args...), args...)...)
+	all := slices.Clone(r.args)
+	if r.joined == nil {
+		if len(r.apps) == 0 {
+			return nil // without a name journalctl prints what init and launcher say too
+		}
+		for _, name := range r.apps {
+			all = append(all, "--identifier="+name)
+		}
+	}
+	cmd := exec.CommandContext(ctx, "journalctl", append(all, args...)...)
 	var complaint strings.Builder
 	cmd.Stderr = &complaint
 	pipe, err := cmd.StdoutPipe()
@@ -140,8 +170,13 @@ func (r *journalReader) print(in io.Reader) error {
 		if uid, err := strconv.ParseUint(e.UID, 10, 32); r.users != nil && (err != nil || !r.users.Has(uint32(uid))) {
 			continue
 		}
+		if ours, err := r.isApp(e.Identifier); err != nil {
+			return err
+		} else if !ours {
+			continue
+		}
 		line := message(e.Message) + "\n"
-		if r.prefix {
+		if len(r.apps) > 1 {
 			line = e.Identifier + ": " + line
 		}
 		if r.last >= 0 {
@@ -159,6 +194,20 @@ func (r *journalReader) print(in io.Reader) error {
 		_, _ = out.WriteString(line)
 	}
 	return errors.Join(sc.Err(), out.Flush())
+}
+
+// isApp reports whether an entry is one of the apps'. Apps may have joined the pod since it was
+// last asked for them; those that have left are remembered.
+func (r *journalReader) isApp(identifier string) (bool, error) {
+	if r.joined == nil || slices.Contains(r.apps, identifier) {
+		return true, nil
+	}
+	now, err := r.joined()
+	if err != nil || !slices.Contains(now, identifier) {
+		return false, err
+	}
+	r.apps = append(slices.Clip(r.apps), identifier)
+	return true, nil
 }
 
 // message is a field's text: journalctl writes what is not UTF-8 as numbers.

@@ -87,8 +87,8 @@ func TestTheJournalOfAPod(t *testing.T) {
 func TestWhatAPodSaysLastIsFollowed(t *testing.T) {
 	asked := fakeJournal(t, `case "$*" in
 --sync) ;;
-*--follow*) echo '{"__CURSOR":"c2","MESSAGE":"two"}'; exec tail -f /dev/null ;;
-*c2*) echo '{"__CURSOR":"c3","MESSAGE":"last words"}' ;;
+*--follow*) echo '{"__CURSOR":"c2","SYSLOG_IDENTIFIER":"a","MESSAGE":"two"}'; exec tail -f /dev/null ;;
+*c2*) echo '{"__CURSOR":"c3","SYSLOG_IDENTIFIER":"a","MESSAGE":"last words"}' ;;
 *) echo '{"__CURSOR":"c1","MESSAGE":"one"}' ;;
 esac`)
 	h, p := inJournal(t, "a")

@@ -145,6 +145,24 @@ func TestFollowingEndsWithThePodAndLosesNothing(t *testing.T) {
 	}
 }
 
+func TestFollowingSeesAppsThatJoin(t *testing.T) {
+	p := newPods(t)
+	dir, _ := p.meeting(t)
+	uuid, _ := p.sandbox(t, "--net=none")
+	p.MustRun(t, fmt.Sprintf("systemd-run -q --collect --unit=f-joined -p StandardOutput=file:%s/all sh -c '%s logs -f %s'", dir, p.cmd(), uuid))
+	for _, name := range []string{"one", "two"} {
+		p.add(t, uuid, app{name: name, script: "echo up; exec sleep 1000"})
+		p.must(t, "app", "start", uuid, name)
+		p.WaitFor(t, limit, fmt.Sprintf("grep -c up %s/all | grep -x %d", dir, map[string]int{"one": 1, "two": 2}[name]))
+	}
+	p.must(t, "stop", uuid)
+	p.WaitFor(t, limit, "! systemctl is-active -q f-joined")
+	// What the pod's launcher and its init say in the same unit is not the apps'.
+	if got, want := p.MustRun(t, "cat "+dir+"/all"), "up\ntwo: up"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestLastWordsOfAStopAreKept(t *testing.T) {
 	p := newPods(t)
 	const words = `exec 2>/dev/null; trap 'i=0; while [ $i -lt 100 ]; do printf "bye %04d\n" $i; i=$((i+1)); done; exit 0' TERM; echo up; sleep 1000 & wait`
