@@ -133,6 +133,10 @@ func load[T any](f *fakes, name string) (v T, err error) {
 	return v, err
 }
 
+func (f *fakes) NetworkReady(_ context.Context, name string) error {
+	return f.call("network-ready", name)
+}
+
 func (f *fakes) Networks(context.Context) ([]networkInfo, error) {
 	return load[[]networkInfo](f, "networks.json")
 }

@@ -108,12 +108,17 @@ func newNetworkInspect(e *env) *cobra.Command {
 		Use:   "inspect NETWORK...",
 		Short: "Print what there is to know of networks, as JSON",
 		Long: `A list of one object for each network: its file, its plugins and where they were found, the
-configuration as plugins get it, and the running pods that have joined.`,
+configuration as plugins get it, and the running pods that have joined. Plugins of CNI 1.1 are asked whether
+they are ready; where one is not, "problem" says why.`,
 		Example:     "raket network inspect default",
 		Annotations: exits(exitOK, exitError),
 		Args:        between(1, -1, "NETWORK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			list, err := e.networks(cmd)
+			s, err := service(e, e.services.networks)
+			if err != nil {
+				return err
+			}
+			list, err := s.Networks(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -124,6 +129,11 @@ configuration as plugins get it, and the running pods that have joined.`,
 				if !ok {
 					missing = append(missing, &fault{err: fmt.Errorf("no network %q", name), hint: "raket network list"})
 					continue
+				}
+				if n.Problem == "" {
+					if err := s.NetworkReady(cmd.Context(), n.Name); err != nil {
+						n.Problem = err.Error()
+					}
 				}
 				found = append(found, n)
 			}

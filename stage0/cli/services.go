@@ -239,6 +239,8 @@ type logsRequest struct {
 type networkStore interface {
 	// Networks lists those that pods can join in their order, and then files that are none.
 	Networks(ctx context.Context) ([]networkInfo, error)
+	// NetworkReady asks the plugins of a network whether they are ready for pods.
+	NetworkReady(ctx context.Context, name string) error
 }
 
 // keeper ends pods, takes away what is left of them, and looks after those that run.

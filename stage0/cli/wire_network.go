@@ -219,6 +219,18 @@ func (r *realPods) Networks(context.Context) ([]networkInfo, error) {
 	return list, unreadable
 }
 
+func (r *realPods) NetworkReady(ctx context.Context, name string) error {
+	set, _, err := loadNetworks(r.settings)
+	if err != nil {
+		return err
+	}
+	n, err := set.Find(name)
+	if err != nil {
+		return err
+	}
+	return n.Status(ctx, r.pluginDirs())
+}
+
 // joined are the running pods by the networks that they have joined.
 func (r *realPods) joined() (map[string][]networkPod, error) {
 	pods, err := r.store.List()

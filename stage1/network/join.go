@@ -92,7 +92,7 @@ func (j *Joined) join(ctx context.Context, say func(string)) error {
 		}
 		result, err := at.cni(&plugins{output: at.output(), busy: busy, say: say}).AddNetworkList(ctx, at.list, &at.rt)
 		if err != nil {
-			return fmt.Errorf("join network %s: %w", a.Name, err)
+			return fmt.Errorf("join network %s: %w", a.Name, at.explain(ctx, err))
 		}
 		res, err := types100.NewResultFromResult(result)
 		if err != nil {
@@ -149,8 +149,9 @@ func (j *Joined) Hand() (fd int, err error) {
 	return j.ns.fd, j.record.held.Inherit()
 }
 
-// Check asks the plugins whether a running pod's networks are as they made them. The error
-// is of the first that is not, or wraps fs.ErrNotExist for a pod that has joined none.
+// Check asks the plugins whether a running pod's networks are as they made them, and whether
+// they are able to keep them so. The error is of the first that is not, or wraps
+// fs.ErrNotExist for a pod that has joined none.
 func Check(ctx context.Context, stateDir, uuid string) error {
 	dir := filepath.Join(stateDir, recordsDir, uuid)
 	r, err := openRecord(dir, nil)
@@ -169,6 +170,10 @@ func Check(ctx context.Context, stateDir, uuid string) error {
 			return fmt.Errorf("network %s: nothing is known of how it was joined", a.Name)
 		}
 		if err := at.cni(&plugins{}).CheckNetworkList(ctx, at.list, &at.rt); err != nil && !tooOldToCheck(err) {
+			return fmt.Errorf("network %s: %w", a.Name, at.explain(ctx, err))
+		}
+		var not *notReady
+		if err := at.status(ctx); errors.As(err, &not) && not.said.Code == limited {
 			return fmt.Errorf("network %s: %w", a.Name, err)
 		}
 	}

@@ -80,7 +80,7 @@ func TestNetworksAreJoinedInOrderAndLeftBackwards(t *testing.T) {
 	if res.Code != 254 || !strings.Contains(res.Stderr, `join network wrong: plugin type="recorder" failed (add): told to fail`) {
 		t.Errorf("exit status %d, %q", res.Code, res.Stderr)
 	}
-	want = "ADD one eth0 netns=here prev=no\nADD one eth0 netns=here prev=yes\nADD wrong eth1 netns=here prev=no\n" +
+	want = "ADD one eth0 netns=here prev=no\nADD one eth0 netns=here prev=yes\nADD wrong eth1 netns=here prev=no\nSTATUS wrong  netns=none prev=no\n" +
 		"DEL wrong eth1 netns=here prev=no\nDEL one eth0 netns=here prev=yes\nDEL one eth0 netns=here prev=yes\n"
 	if diff := cmp.Diff(want, r.said(t)); diff != "" {
 		t.Error("(-want +got):\n" + diff)
