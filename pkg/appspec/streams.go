@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/raket/raket/pkg/ownoutput"
 )
 
 // StreamMode says what a standard stream of an app is connected to; "" is StreamNull for
@@ -129,6 +131,12 @@ func (a *App) applyStreams(o Override) error {
 		a.Spec.Annotations[AnnotationStreams+stream.name] = string(mode)
 	}
 	return nil
+}
+
+// NamesOutput reports whether the app's command or environment names its own standard output
+// or errors, which it then means to open.
+func (a *App) NamesOutput() bool {
+	return slices.ContainsFunc(a.Spec.Process.Args, ownoutput.In) || slices.ContainsFunc(a.Spec.Process.Env, ownoutput.In)
 }
 
 // PipeOutput gives the app pipes for output and errors where nothing is said of its

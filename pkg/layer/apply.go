@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/raket/raket/pkg/image"
+	"github.com/raket/raket/pkg/ownoutput"
 )
 
 // applier writes the entries of one tar below a directory.
@@ -156,7 +157,7 @@ func (a *applier) entry(hdr *tar.Header, r io.Reader) error {
 		err = a.make(parent, name, base, hdr, func() error {
 			return unix.Symlinkat(hdr.Linkname, parent, base)
 		})
-		if isOutput(hdr.Linkname) && !strings.HasPrefix(name, "dev/") {
+		if ownoutput.Is(hdr.Linkname) && !strings.HasPrefix(name, "dev/") {
 			a.stats.OpensOutput = true
 		}
 	case tar.TypeFifo:
@@ -376,13 +377,4 @@ func (a *applier) finishDirs() error {
 func split(name string) (dir, base string) {
 	dir, base = path.Split(name)
 	return strings.TrimSuffix(dir, "/"), base
-}
-
-// isOutput reports whether a file is a process's own standard output or errors.
-func isOutput(name string) bool {
-	switch path.Clean(name) {
-	case "/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/fd/2", "/proc/self/fd/1", "/proc/self/fd/2":
-		return true
-	}
-	return false
 }

@@ -2,13 +2,17 @@ package layer
 
 import (
 	"archive/tar"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/pkg/ownoutput"
 )
 
 // writebackBytes is the size from which a file's bytes are sent to the disk at
@@ -34,8 +38,13 @@ func (a *applier) file(parent int, name, base string, hdr *tar.Header, r io.Read
 		return err
 	}
 	a.made(name)
+	var config bytes.Buffer
+	if !a.stats.OpensOutput && hdr.Size <= maxConfigBytes && isConfig(name) {
+		r = io.TeeReader(r, &config)
+	}
 	err = a.fill(fd, r, hdr.Size)
 	if err == nil {
+		a.stats.OpensOutput = a.stats.OpensOutput || ownoutput.InConfig(config.Bytes())
 		var attrs map[string]string
 		if attrs, err = a.xattrs(hdr); err == nil {
 			err = a.root.finishFile(fd, mode, hdr.Uid, hdr.Gid, timespec(hdr.ModTime), attrs)
@@ -43,6 +52,21 @@ func (a *applier) file(parent int, name, base string, hdr *tar.Header, r io.Read
 	}
 	a.stats.Bytes += hdr.Size
 	return errors.Join(err, unix.Close(fd))
+}
+
+// maxConfigBytes is how large a file may be that is read as a configuration.
+const maxConfigBytes = 256 << 10
+
+// isConfig reports whether a file, by its name, configures a program of the image.
+func isConfig(name string) bool {
+	if strings.HasPrefix(name, "usr/share/") || strings.Contains(name, "node_modules/") {
+		return false // documents and examples, mostly
+	}
+	switch path.Ext(name) {
+	case ".conf", ".cnf", ".cfg", ".config", ".ini", ".inc", ".json", ".properties", ".toml", ".xml", ".yaml", ".yml":
+		return true
+	}
+	return false
 }
 
 func (a *applier) fill(fd int, r io.Reader, size int64) error {

@@ -95,7 +95,8 @@ type Stats struct {
 	// Capabilities is how many files lost capabilities that an image may not give.
 	Capabilities int64 `json:"capabilities,omitempty"`
 	// OpensOutput says that a symbolic link leads to what is a process's standard
-	// output or errors: programs that write a log there open it.
+	// output or errors, or that a configuration file names it: programs that write a
+	// log there open it.
 	OpensOutput bool `json:"opensOutput,omitempty"`
 	// Implied has the clean, relative names of implied directories.
 	Implied []string `json:"implied,omitempty"`

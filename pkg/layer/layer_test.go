@@ -297,7 +297,7 @@ func BenchmarkUnpack(b *testing.B) {
 	}
 }
 
-func TestLinksToStandardOutputAreNoted(t *testing.T) {
+func TestNamesOfStandardOutputAreNoted(t *testing.T) {
 	for name, tc := range map[string]struct {
 		link entry
 		want bool
@@ -307,6 +307,11 @@ func TestLinksToStandardOutputAreNoted(t *testing.T) {
 		"the device's own":        {entry{name: "dev/stdout", link: "/proc/self/fd/1", kind: tar.TypeSymlink}, false},
 		"standard input":          {entry{name: "in", link: "/dev/stdin", kind: tar.TypeSymlink}, false},
 		"a directory of that end": {entry{name: "x", link: "/srv/dev/stdout", kind: tar.TypeSymlink}, false},
+		"a configuration":         {entry{name: "usr/local/apache2/conf/httpd.conf", body: "Listen 80\nErrorLog /proc/self/fd/2\n"}, true},
+		"one that is commented":   {entry{name: "etc/httpd.conf", body: "#ErrorLog /proc/self/fd/2\n"}, false},
+		"one that is too large":   {entry{name: "etc/httpd.conf", body: "ErrorLog /proc/self/fd/2\n" + strings.Repeat(" ", 256<<10)}, false},
+		"an example":              {entry{name: "usr/share/doc/x/httpd.conf", body: "ErrorLog /proc/self/fd/2\n"}, false},
+		"a script":                {entry{name: "usr/bin/x.sh", body: "echo x >/dev/stderr\n"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, u, err := unpack(t, makeTar(t, tc.link), layer.Options{})

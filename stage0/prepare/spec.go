@@ -52,7 +52,7 @@ func (r Request) spec(p *pod.Pod, a *app, manifest *podmanifest.Manifest) (*apps
 			return nil, err
 		}
 	}
-	if _, ok := r.Stage1.Entrypoints[stageabi.Attach]; ok && a.files.opensOutput {
+	if _, ok := r.Stage1.Entrypoints[stageabi.Attach]; ok && (a.files.opensOutput || made.NamesOutput()) {
 		made.PipeOutput()
 	}
 	if err := made.AddDevices(a.devices); err != nil {
