@@ -42,8 +42,5 @@ func (n Network) asked(args [][2]string, aliases []string, dns DNS) (map[string]
 	if len(dns.Servers)+len(dns.Searches) > 0 && n.can("dns") {
 		capabilities["dns"] = mustMarshal(dns)
 	}
-	if len(capabilities) == 0 {
-		capabilities = nil
-	}
 	return capabilities, rest
 }

@@ -258,6 +258,8 @@ func (n *Network) addPlugin(v strictjson.Value) error {
 			p.Backend, _ = m.Value.Text() // another's plugin may have something else there
 		case "bridge", "master":
 			p.Master, _ = m.Value.Text()
+		case "ingressRate", "ingressBurst", "egressRate", "egressBurst":
+			p.Limited = true
 		case "runtimeConfig", "prevResult":
 			err = m.Value.Errorf("is said by who calls the plugin, and does not stand in a file")
 		}

@@ -190,12 +190,14 @@ func TestResolve(t *testing.T) {
 	write(t, dir, "20-br.conf", `{"cniVersion":"1.0.0","name":"br","type":"bridge","ipam":{"type":"host-local","subnet":"10.3.0.0/24"}}`)
 	write(t, dir, "30-pub.conflist", `{"cniVersion":"1.0.0","name":"pub","plugins":[{"type":"ptp"},{"type":"portmap","capabilities":{"portMappings":true,"x":true}}]}`)
 	write(t, dir, "40-pub2.conflist", `{"cniVersion":"1.0.0","name":"pub2","plugins":[{"type":"ptp"},{"type":"portmap","capabilities":{"portMappings":true,"x":true}}]}`)
+	write(t, dir, "45-rated.conflist", `{"cniVersion":"1.0.0","name":"rated","plugins":[{"type":"ptp"},{"type":"bandwidth","ingressRate":8000,"ingressBurst":16000,"capabilities":{"bandwidth":true}}]}`)
+	write(t, dir, "46-slow.conflist", `{"cniVersion":"1.0.0","name":"slow","plugins":[{"type":"macvlan"},{"type":"bandwidth","capabilities":{"bandwidth":true}}]}`)
 	write(t, dir, "50-odd.conf", `{"cniVersion":"1.0.0","name":"odd","type":"sriov","ipam":{"type":"whereabouts"}}`)
 	s, err := Load([]Layer{{foreign, true}, {Dir: dir}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dirs := []string{plugins(t, "ptp", "bridge", "macvlan", "static", "host-local", "portmap"), "/nowhere"}
+	dirs := []string{plugins(t, "ptp", "bridge", "macvlan", "static", "host-local", "portmap", "bandwidth"), "/nowhere"}
 	t.Setenv("PATH", plugins(t, "nft"))
 	port := []stageabi.Port{{Protocol: "tcp", HostPort: 80, PodPort: 80, Count: 1}}
 	for name, tt := range map[string]struct {
@@ -203,6 +205,7 @@ func TestResolve(t *testing.T) {
 		ports   []stageabi.Port
 		want    []string // NAME IFNAME ARGS
 		config  string   // part of the last one's
+		limits  string   // of the last one's capabilities
 		fails   string
 	}{
 		"several, with arguments": {
@@ -221,8 +224,18 @@ func TestResolve(t *testing.T) {
 			choices: []Choice{{Name: "pub"}, {Name: "pub2"}}, ports: port, want: []string{"pub eth0 []", "pub2 eth1 []"},
 			config: `{"capabilities":{"x":true},"type":"portmap"}`,
 		},
+		"what has the capability is told limits": {
+			choices: []Choice{{Name: "slow", Args: [][2]string{{"egressRate", "8M"}, {"IP", "10.3.0.9"}}}}, want: []string{"slow eth0 [[IP 10.3.0.9] [IgnoreUnknown true]]"},
+			config: `{"type":"macvlan"},{"type":"bandwidth","capabilities":{"bandwidth":true}}]}`, limits: `{"egressRate":8000000,"egressBurst":800000}`,
+		},
+		"a bridge is given what limits": {
+			choices: []Choice{{Name: "br", Args: [][2]string{{"ingressRate", "1M"}, {"ingressBurst", "64k"}}}}, ports: port, want: []string{"br eth0 []"},
+			config: `"type":"portmap"},{"capabilities":{"bandwidth":true},"type":"bandwidth"}]}`, limits: `{"ingressRate":1000000,"ingressBurst":64000}`,
+		},
+		"a network that cannot limit":     {choices: []Choice{{Name: "lan", Args: [][2]string{{"ingressRate", "1M"}}}}, fails: "network lan cannot limit how fast a pod is"},
+		"a network with limits":           {choices: []Choice{{Name: "rated", Args: [][2]string{{"ingressRate", "1M"}}}}, fails: "network rated has limits of its own, which its plugin bandwidth keeps to"},
 		"a network that cannot publish":   {choices: []Choice{{Name: "lan"}}, ports: port, fails: "network lan publishes no ports"},
-		"an unknown network":              {choices: []Choice{{Name: "lam"}}, fails: `no network "lam": there are br, kube, lan, odd, pub, pub2`},
+		"an unknown network":              {choices: []Choice{{Name: "lam"}}, fails: `no network "lam": there are br, kube, lan, odd, pub, pub2, rated, slow`},
 		"plugins that are not there":      {choices: []Choice{{Name: "odd"}}, fails: "network odd: no plugin sriov, whereabouts in " + dirs[0] + ", /nowhere"},
 		"one twice":                       {choices: []Choice{{Name: "br"}, {Name: "br"}}, fails: `network "br" is given twice`},
 		"arguments for all":               {choices: []Choice{{Name: All, Args: [][2]string{{"a", "b"}}}}, fails: "name them"},
@@ -249,6 +262,9 @@ func TestResolve(t *testing.T) {
 			}
 			if last := string(net.Attachments[len(net.Attachments)-1].Config); !strings.Contains(last, tt.config) {
 				t.Errorf("config %s, want %s in it", last, tt.config)
+			}
+			if limits := string(net.Attachments[len(net.Attachments)-1].Capabilities["bandwidth"]); limits != tt.limits {
+				t.Errorf("limits %s, want %s", limits, tt.limits)
 			}
 		})
 	}

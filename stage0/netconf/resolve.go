@@ -20,7 +20,7 @@ const portMappings = "portMappings"
 // Choice is a network that was asked for.
 type Choice struct {
 	Name string // of a network, or All
-	// Args are names and values of CNI_ARGS.
+	// Args are names and values of CNI_ARGS, and limits (netrate).
 	Args [][2]string
 }
 
@@ -66,6 +66,10 @@ func (s *Set) Resolve(r Request) (stageabi.Network, error) {
 		}
 	}
 	for i, n := range networks {
+		limits, args, err := n.limit(chosen[i].Args)
+		if err != nil {
+			return net, err
+		}
 		if err := n.Check(r.PluginDirs); err != nil {
 			return net, err
 		}
@@ -73,9 +77,11 @@ func (s *Set) Resolve(r Request) (stageabi.Network, error) {
 			return net, err
 		}
 		a := stageabi.Attachment{Name: n.Name, IfName: "eth" + strconv.Itoa(i), Config: n.Config}
-		var args [][2]string
-		if a.Capabilities, args = n.asked(chosen[i].Args, r.Aliases, r.DNS); len(args) > 0 {
+		if a.Capabilities, args = n.asked(args, r.Aliases, r.DNS); len(args) > 0 {
 			a.Args = cniArgs(args)
+		}
+		if limits != nil {
+			a.Capabilities[bandwidth] = mustMarshal(limits)
 		}
 		net.Attachments = append(net.Attachments, a)
 	}

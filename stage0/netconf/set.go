@@ -59,6 +59,8 @@ type Plugin struct {
 	// Backend is "nftables", "iptables" or "firewalld" where the configuration asks for one.
 	Backend string
 	Master  string // the host's interface or bridge that it names, if any
+	// Limited says that the configuration limits how fast pods are.
+	Limited bool
 }
 
 // Broken is a file that is no network.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/raket/raket/pkg/netrate"
 	"github.com/raket/raket/pkg/podport"
 )
 
@@ -14,7 +15,8 @@ import (
 type NetChoice struct {
 	// Name is "host", "none", "all" or the name of a network.
 	Name string
-	// Args are what plugins are told, in order: names and values of CNI_ARGS.
+	// Args are what plugins are told, in order: names and values of CNI_ARGS, and limits
+	// (netrate).
 	Args [][2]string
 }
 
@@ -102,7 +104,8 @@ func parseNet(word string) (NetChoice, error) {
 		}
 		c.Args = append(c.Args, [2]string{kv.Key, kv.Value})
 	}
-	return c, nil
+	_, _, err := netrate.Take(c.Args)
+	return c, err
 }
 
 // isAddress takes an address, with the length of its subnet where a plugin wants that.

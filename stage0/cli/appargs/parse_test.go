@@ -211,6 +211,7 @@ func TestParseRefuses(t *testing.T) {
 		"arguments for the host's network":     {[]string{"--net=host:IP=10.0.0.9", "a"}, `bad value "host:IP=10.0.0.9" for --net: host takes no arguments`},
 		"a network's argument without a value": {[]string{"--net=lan:IP", "a"}, `bad value "lan:IP" for --net: an argument of a network is KEY=VALUE, and the next stands behind a semicolon`},
 		"a name for an address":                {[]string{"--net=lan:IP=here", "a"}, `bad value "lan:IP=here" for --net: "here" is not an address`},
+		"a limit that is none":                 {[]string{"--net=lan:egressRate=fast", "a"}, `bad value "lan:egressRate=fast" for --net: egressRate: quantity "fast": want a number and one of m, k, M, G, T, P, E, Ki, Mi, Gi, Ti, Pi, Ei`},
 		"a path for a network":                 {[]string{"--net=../x", "a"}, `bad value "../x" for --net: want host, none, all, or the name of a network, with arguments as NAME:IP=ADDRESS;KEY=VALUE`},
 		"an alias that is no name":             {[]string{"--net-alias=a b", "a"}, `bad value "a b" for --net-alias: is no name of a host`},
 		"a port of the host that is not said":  {[]string{"-p", ":80", "a"}, `bad value ":80" for --publish: say which port of the host it is, or leave the colon out for a free one`},

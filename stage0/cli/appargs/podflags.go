@@ -88,7 +88,7 @@ func runFlags() []flag {
 			func(r *RunOptions, v string) error { return appendParsed(&r.DNSSearch, parseWord, v) }),
 		f("hostname", "NAME", "name the pod's host (default rkt-UUID)", nil, setHostname),
 		f("hosts-entry", "ADDRESS=NAME", "write an entry to the apps' /etc/hosts; host takes the host's file", []string{"host"}, addHosts),
-		f("net", "NETWORK[:KEY=VALUE;…],…", "join these networks; none: loopback alone; host: the host's; all: every network of raket's", networks(), addNet),
+		f("net", "NETWORK[:KEY=VALUE;…],…", "join these networks; none: loopback alone; host: the host's; all: every network of raket's; IP=, MAC=, ingressRate= and egressRate= in bits per second, or what its plugins know", networks(), addNet),
 		f("net-alias", "NAME", "let other pods of this host find the pod by this name", nil, addAlias),
 	}
 }
