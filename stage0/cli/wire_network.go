@@ -112,7 +112,7 @@ func notInherited(ports []stageabi.Port, sockets []stageabi.Socket) []stageabi.P
 		}
 		var rest []stageabi.Port
 		for _, p := range ports {
-			if p.Protocol == protocol && p.HostPort != 0 && at.Port() >= p.HostPort && int(at.Port()) < int(p.HostPort)+int(p.Count) {
+			if p.Protocol == protocol && p.HostPort != 0 && meets(p.HostIP, at.Addr()) && at.Port() >= p.HostPort && int(at.Port()) < int(p.HostPort)+int(p.Count) {
 				rest = append(rest, around(p, at.Port())...)
 				continue
 			}
@@ -121,6 +121,19 @@ func notInherited(ports []stageabi.Port, sockets []stageabi.Socket) []stageabi.P
 		ports = rest
 	}
 	return ports
+}
+
+// meets reports whether a port published at an address is the one of a socket, which has all
+// addresses if it has the unspecified one of IPv6 (bindv6only in ipv6(7)).
+func meets(hostIP string, socket netip.Addr) bool {
+	ip, err := netip.ParseAddr(hostIP)
+	switch {
+	case err != nil, socket.Is6() && socket.IsUnspecified():
+		return true
+	case ip.Is4() != socket.Is4():
+		return false
+	}
+	return ip == socket || ip.IsUnspecified() || socket.IsUnspecified()
 }
 
 // around is a range without one of its ports.

@@ -13,6 +13,11 @@ func TestPortsOfTheHostsSocketsAreNotPublished(t *testing.T) {
 	port := func(protocol string, host, pod, count uint16) stageabi.Port {
 		return stageabi.Port{Protocol: protocol, HostPort: host, PodPort: pod, Count: count}
 	}
+	at := func(ip string) stageabi.Port {
+		p := port("tcp", 80, 8080, 1)
+		p.HostIP = ip
+		return p
+	}
 	socket := func(fd int, kind stageabi.SocketKind, address string) stageabi.Socket {
 		return stageabi.Socket{FD: fd, Kind: kind, Address: address}
 	}
@@ -25,6 +30,19 @@ func TestPortsOfTheHostsSocketsAreNotPublished(t *testing.T) {
 		"the port of a socket": {
 			[]stageabi.Port{port("tcp", 80, 8080, 1), port("udp", 80, 80, 1)}, []stageabi.Socket{socket(3, stageabi.SocketStream, "[::]:80")},
 			[]stageabi.Port{port("udp", 80, 80, 1)},
+		},
+		"the port of a socket at another address": {
+			[]stageabi.Port{at("0.0.0.0"), at("127.0.0.1"), at("::1")}, []stageabi.Socket{socket(3, stageabi.SocketStream, "[::1]:80")},
+			[]stageabi.Port{at("0.0.0.0"), at("127.0.0.1")},
+		},
+		"the port of a socket at all addresses": {
+			[]stageabi.Port{at("0.0.0.0"), at("127.0.0.1"), at("::1")}, []stageabi.Socket{socket(3, stageabi.SocketStream, "[::]:80")}, nil,
+		},
+		"the port of a socket at all of IPv4": {
+			[]stageabi.Port{at("127.0.0.1"), at("::1")}, []stageabi.Socket{socket(3, stageabi.SocketStream, "0.0.0.0:80")}, []stageabi.Port{at("::1")},
+		},
+		"one that is picked is no socket's": {
+			[]stageabi.Port{port("tcp", 0, 80, 1)}, []stageabi.Socket{socket(3, stageabi.SocketStream, "[::]:80")}, []stageabi.Port{port("tcp", 0, 80, 1)},
 		},
 		"one within a range": {
 			[]stageabi.Port{port("udp", 5000, 6000, 10)}, []stageabi.Socket{socket(3, stageabi.SocketDatagram, "0.0.0.0:5003"), socket(4, stageabi.SocketDatagram, "0.0.0.0:5009")},

@@ -2,6 +2,7 @@ package network
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,18 +22,31 @@ import (
 // it executes nothing.
 const forwardType = "raket-forward"
 
-// ruleset is what one of the two commands keeps for a protocol.
+// ruleset is what one of the two commands keeps for a protocol, in nf_tables or in what the
+// kernel had before. Both may be in use at once, and each drops for itself.
 type ruleset struct {
 	program string
 	family  byte
-	names   string // of the tables that the kernel's older implementation has
+	// older is the file of the tables in the older implementation; "" for nf_tables.
+	older string
 }
 
-func rulesetOf(ip netip.Addr) ruleset {
+func rulesetsOf(ip netip.Addr) []ruleset {
+	// The thread's own: the process' first thread may have ended in a pod's namespace, which is
+	// then what /proc/net shows.
+	const tables = "/proc/thread-self/net/"
 	if ip.Is4() {
-		return ruleset{"iptables", nfIPv4, "/proc/net/ip_tables_names"}
+		return []ruleset{{"iptables", nfIPv4, ""}, {"iptables", nfIPv4, tables + "ip_tables_names"}}
 	}
-	return ruleset{"ip6tables", nfIPv6, "/proc/net/ip6_tables_names"}
+	return []ruleset{{"ip6tables", nfIPv6, ""}, {"ip6tables", nfIPv6, tables + "ip6_tables_names"}}
+}
+
+// String is what to call it, for people.
+func (r ruleset) String() string {
+	if r.older != "" {
+		return r.program + "-legacy"
+	}
+	return r.program
 }
 
 // The chain by the names that both commands give it.
@@ -51,7 +65,7 @@ func hostForward(stdin []byte, vars map[string]string, env []string) ([]byte, er
 	case "CHECK":
 		do = func(r ruleset, rule []string) error {
 			if r.call(env, "-C", rule) != nil {
-				return fmt.Errorf("chain %s of %s has lost the pod's rules: start it again", forwardChain, r.program)
+				return fmt.Errorf("chain %s of %s has lost the pod's rules: start it again", forwardChain, r)
 			}
 			return nil
 		}
@@ -80,15 +94,16 @@ func hostForward(stdin []byte, vars map[string]string, env []string) ([]byte, er
 	var errs []error
 	done := func() bool { return command != "DEL" && errors.Join(errs...) != nil }
 	for _, a := range addresses {
-		r := rulesetOf(a.Addr())
-		there, drops, err := r.forward(env)
-		if err != nil {
-			errs = append(errs, err)
-		}
-		if drops || there && command == "DEL" {
-			for _, rule := range forwardRules(a.Addr(), comment) {
-				if !done() {
-					errs = append(errs, do(r, rule))
+		for _, r := range rulesetsOf(a.Addr()) {
+			there, drops, err := r.forward(env)
+			if err != nil {
+				errs = append(errs, err)
+			}
+			if drops || there && command == "DEL" {
+				for _, rule := range forwardRules(a.Addr(), comment) {
+					if !done() {
+						errs = append(errs, do(r, rule))
+					}
 				}
 			}
 		}
@@ -111,21 +126,24 @@ func forwardRules(ip netip.Addr, comment string) [][]string {
 // forward reports whether there is a chain that sees what is forwarded, and whether it drops
 // what no rule accepts.
 func (r ruleset) forward(env []string) (there, drops bool, err error) {
-	policy, err := chainPolicy(r.family, filterTable, forwardChain)
-	if err == nil {
-		return true, policy == 0, nil // NF_DROP
-	}
-	if !errors.Is(err, unix.ENOENT) {
-		return false, false, fmt.Errorf("look at chain %s of %s: %w", forwardChain, r.program, err)
+	if r.older == "" {
+		policy, err := chainPolicy(r.family, filterTable, forwardChain)
+		switch {
+		case err == nil:
+			return true, policy == 0, nil // NF_DROP
+		case errors.Is(err, unix.ENOENT):
+			return false, false, nil
+		}
+		return false, false, fmt.Errorf("look at chain %s of %s: %w", forwardChain, r, err)
 	}
 	// The older implementation has no such query, and must not be loaded by asking.
-	names, err := os.ReadFile(r.names)
-	if err != nil || !bytes.Contains(append([]byte("\n"), names...), []byte("\n"+filterTable+"\n")) {
+	names, err := os.ReadFile(r.older)
+	if err != nil || !bytes.Contains(append([]byte("\n"), names...), []byte("\n"+filterTable+"\n")) || r.path(env) == "" {
 		return false, false, nil
 	}
 	out, err := r.command(env, "-S", forwardChain).Output()
 	if err != nil {
-		return false, false, fmt.Errorf("%s: %w", r.program, err)
+		return false, false, fmt.Errorf("%s: %w", r, err)
 	}
 	return true, bytes.HasPrefix(out, []byte("-P "+forwardChain+" DROP")), nil
 }
@@ -133,25 +151,43 @@ func (r ruleset) forward(env []string) (there, drops bool, err error) {
 func (r ruleset) call(env []string, how string, rule []string) error {
 	out, err := r.command(env, append([]string{how, forwardChain}, rule...)...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s %s %s: %w: %s", r.program, how, forwardChain, err, oneLine(out))
+		return fmt.Errorf("%s %s %s: %w: %s", r, how, forwardChain, err, oneLine(out))
 	}
 	return nil
 }
 
 // command waits for who else is at the rules.
 func (r ruleset) command(env []string, args ...string) *exec.Cmd {
-	path := r.program
-	clean := pluginEnv(env)
-	for _, e := range clean {
+	cmd := exec.Command(cmp.Or(r.path(env), r.program), append([]string{"-w"}, args...)...)
+	cmd.Env = pluginEnv(env)
+	return cmd
+}
+
+// path is the program that knows these rules, "" for none. Which of them has the plain name
+// is the distribution's or the administrator's choice; before there were two, it was
+// the older one.
+func (r ruleset) path(env []string) string {
+	newer, older := find(env, r.program+"-nft"), find(env, r.program+"-legacy")
+	switch {
+	case r.older != "" && older != "":
+		return older
+	case r.older != "" && newer != "":
+		return ""
+	case r.older == "" && newer != "":
+		return newer
+	}
+	return find(env, r.program)
+}
+
+func find(env []string, program string) string {
+	for _, e := range pluginEnv(env) {
 		if dirs, ok := strings.CutPrefix(e, "PATH="); ok {
-			if found, err := invoke.FindInPath(r.program, filepath.SplitList(dirs)); err == nil {
-				path = found
+			if path, err := invoke.FindInPath(program, filepath.SplitList(dirs)); err == nil {
+				return path
 			}
 		}
 	}
-	cmd := exec.Command(path, append([]string{"-w"}, args...)...)
-	cmd.Env = clean
-	return cmd
+	return ""
 }
 
 // within answers for the plugins that are part of this package; done is false for others.

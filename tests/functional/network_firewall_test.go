@@ -91,4 +91,15 @@ cd /usr/share/polkit-1/actions; ln -s org.fedoraproject.FirewallD1.server.policy
 		p.MustRun(t, "iptables -F FORWARD")
 		verify(t, client, "network default: chain FORWARD of iptables has lost the pod's rules: start it again")
 	})
+	p.MustRun(t, "for i in iptables ip6tables; do $i -F; $i -X; $i -P FORWARD ACCEPT; done")
+	// Who has such rules may still have the newer program by the plain name.
+	t.Run("iptables of the older implementation that drop what is forwarded", func(t *testing.T) {
+		gone(t, "iptables-legacy-save", "raket-")
+		gone(t, "ip6tables-legacy-save", "raket-")
+		p.MustRun(t, strings.Replace(dockersRules, "iptables ip6tables", "iptables-legacy ip6tables-legacy", 1))
+		client := all(t)
+		p.must(t, "status", "--verify", client)
+		p.MustRun(t, "iptables-legacy -F FORWARD")
+		verify(t, client, "network default: chain FORWARD of iptables-legacy has lost the pod's rules: start it again")
+	})
 }
