@@ -136,7 +136,8 @@ func (a *App) applyStreams(o Override) error {
 // NamesOutput reports whether the app's command or environment names its own standard output
 // or errors, which it then means to open.
 func (a *App) NamesOutput() bool {
-	return slices.ContainsFunc(a.Spec.Process.Args, ownoutput.In) || slices.ContainsFunc(a.Spec.Process.Env, ownoutput.In)
+	texts := slices.Concat(a.Entrypoint, a.Cmd, a.Spec.Process.Env, slices.Concat(a.PreStart...), slices.Concat(a.PostStop...))
+	return slices.ContainsFunc(texts, ownoutput.In)
 }
 
 // PipeOutput gives the app pipes for output and errors where nothing is said of its

@@ -84,3 +84,25 @@ func TestSpecsWithBadStreamsAreRefused(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestAppsThatNameTheirOutput(t *testing.T) {
+	for name, tc := range map[string]struct {
+		config string
+		want   bool
+	}{
+		"its entrypoint":  {`"Entrypoint":["/bin/sh","-c","echo x >/dev/stderr"]`, true},
+		"its arguments":   {`"Entrypoint":["/a"],"Cmd":["--log=/dev/stdout"]`, true},
+		"its environment": {`"Entrypoint":["/a"],"Env":["LOG=/proc/self/fd/1"]`, true},
+		"not at all":      {`"Entrypoint":["/a"],"Cmd":["--log=-"],"Env":["LOG=/dev/null"]`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, err := appspec.FromOCI([]byte(`{"os":"linux","architecture":"amd64","config":{` + tc.config + `}}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := a.NamesOutput(); got != tc.want {
+				t.Errorf("%v", got)
+			}
+		})
+	}
+}

@@ -61,6 +61,9 @@ func runPod(args []string) error {
 	if err := p.checkSystemd(); err != nil {
 		return err
 	}
+	if err := checkWatches(openWatch); err != nil {
+		return err
+	}
 	if err := p.enterGroup(); err != nil {
 		return err
 	}
