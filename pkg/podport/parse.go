@@ -65,7 +65,7 @@ func Parse(text string) (Flag, error) {
 }
 
 var (
-	errWant       = errors.New("want NAME:[HOSTIP:]HOSTPORT or [HOSTIP:]HOSTPORT:PODPORT[/PROTOCOL], an IPv6 address in brackets")
+	errWant       = errors.New("want NAME[:[HOSTIP:]HOSTPORT] or [[HOSTIP:]HOSTPORT:]PODPORT[/PROTOCOL], an IPv6 address in brackets")
 	errNoHostPort = errors.New("say which port of the host it is, or leave the colon out for a free one")
 )
 

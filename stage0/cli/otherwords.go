@@ -45,6 +45,7 @@ var otherFlags = map[string]string{
 	"--network":     "--net=NAME,…",
 	"--pids-limit":  "--pids=NUMBER",
 	"--privileged":  "--insecure-options=all-run before the verb",
+	"-P":            "--port=NAME before the image, for each port that it names",
 	"--publish":     "--port=[[HOSTIP:]HOSTPORT:]PORT before the image",
 	"--publish-all": "--port=NAME before the image, for each port that it names",
 	"--pull":        "--pull-policy=never|new|update",

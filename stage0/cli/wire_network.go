@@ -169,6 +169,10 @@ func (r *realPods) holdPorts(ports []stageabi.Port) ([]stageabi.Port, error) {
 		}
 		return nil, &fault{err: err, hint: hint}
 	}
+	var none *hostport.NoneFree
+	if errors.As(err, &none) {
+		return nil, &fault{err: err, hint: fmt.Sprintf("name one, as --port=HOSTPORT:%d/%s", none.Port.PodPort, none.Port.Protocol)}
+	}
 	return held, err
 }
 

@@ -36,9 +36,22 @@ func (e *Taken) Error() string {
 	return text
 }
 
+// NoneFree is a port for which none of the host was found.
+type NoneFree struct {
+	Port stageabi.Port
+	Err  error
+}
+
+func (e *NoneFree) Error() string {
+	return fmt.Sprintf("find a free port of the host for port %s: %v", podport.Text(e.Port), e.Err)
+}
+
+func (e *NoneFree) Unwrap() error { return e.Err }
+
 // Hold binds the ports, which stay so until this process and whatever it becomes have ended:
 // the descriptors survive exec. It returns them with a number of the host for those that have
-// none: a free one of the kernel's choice. The error wraps a *Taken where a port cannot be had.
+// none: a free one of the kernel's choice. The error is a *Taken where a port cannot be had, and
+// a *NoneFree where none is found.
 func Hold(ports []stageabi.Port) ([]stageabi.Port, error) {
 	held := slices.Clone(ports)
 	for _, p := range ports {
@@ -65,7 +78,7 @@ func Hold(ports []stageabi.Port) ([]stageabi.Port, error) {
 		}
 		var err error
 		if held[i].HostPort, err = hold(p); err != nil {
-			return nil, fmt.Errorf("find a free port of the host for port %s: %w", podport.Text(p), err)
+			return nil, &NoneFree{p, err}
 		}
 	}
 	return held, nil
