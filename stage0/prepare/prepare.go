@@ -145,6 +145,11 @@ func (r Request) fill(ctx context.Context, p *pod.Pod, apps []app, manifest *pod
 	if err := appspec.CheckOrder(order, false); err != nil {
 		return err
 	}
+	if r.Pod.PublishAll {
+		if err := publishAll(apps, manifest); err != nil {
+			return err
+		}
+	}
 	if s.Network.Ports, err = published(apps, manifest); err != nil {
 		return err
 	}

@@ -24,7 +24,12 @@ func TestPickedPorts(t *testing.T) {
 	if manifest := p.must(t, "cat-manifest", prepared); strings.Count(manifest, `"hostPort":0`) != len(flags)-1 {
 		t.Errorf("a prepared pod has ports of the host: %s", manifest)
 	}
-	p.must(t, "rm", prepared)
+	// All that the image names, but for what is published already.
+	all := p.must(t, "prepare", "--quiet", "-P", "-p8080:80", peerImage)
+	if got := p.MustRun(t, p.cmd()+" cat-manifest "+all+" | jq -r '.ports[] | \"\\(.hostPort):\\(.podPort.port)/\\(.podPort.protocol)\"'"); got != "8080:80/tcp\n0:53/udp" {
+		t.Errorf("-P publishes %q", got)
+	}
+	p.must(t, "rm", prepared, all)
 
 	seen := map[string]bool{}
 	var calls []call

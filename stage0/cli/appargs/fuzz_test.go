@@ -25,7 +25,7 @@ func FuzzParse(f *testing.F) {
 		"--pod-manifest=x\n--quiet\n--log=none",
 		"--dns=none\n--hosts-entry=::1=a,b\na\n--readonly-rootfs=0\n--stop-timeout=1h",
 		"--net=default:IP=10.0.0.9;K=v,lan\n--net-alias=db\n--port=http:[::1]:80\n-p\n8080-8081:80-81/udp\n-p=1:1\na",
-		"-it\na\n--\nsh", "a\n--stdin=tty\n--stdout=stream\n--stderr=null",
+		"-P\n-p80\na", "-it\na\n--\nsh", "a\n--stdin=tty\n--stdout=stream\n--stderr=null",
 		"a\n---", "--\n", "--help",
 	} {
 		f.Add(seed)
@@ -102,6 +102,7 @@ func print(p Pod) []string {
 	for _, v := range p.Ports {
 		say("port", v.String())
 	}
+	flag("publish-all", p.PublishAll)
 	say("hostname", p.Run.Hostname)
 	for _, v := range p.Run.DNS {
 		say("dns", v)

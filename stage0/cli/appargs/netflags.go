@@ -31,19 +31,26 @@ const (
 func portFlags() []flag {
 	set := func(p *Pod, v string) error { return appendParsed(&p.Ports, podport.Parse, v) }
 	return []flag{
-		{Flag: Flag{Name: "port", Arg: "NAME:[IP:]PORT|[IP:]PORT:PODPORT[/udp]", Usage: "publish a port on the host: one that an image names, or a number or range of numbers; a NAME or PODPORT alone has a free port of the host picked"}, pod: set},
+		{Flag: Flag{Name: "port", Arg: "NAME[:[IP:]PORT]|[[IP:]PORT:]PODPORT[/udp]", Usage: "publish a port on the host: one that an image names, or a number or range of numbers; where PORT is left out, a free one of the host is picked"}, pod: set},
 		{Flag: Flag{Name: publish, Arg: "[[IP:]PORT:]PODPORT[/udp]", Usage: "the same as --port; -p for short"}, pod: set},
+		{Flag: Flag{Name: publishAll, Usage: "publish all ports that the images name, each by a free one of the host; -P for short"}, bare: "true",
+			pod: func(p *Pod, v string) error { return setBool(&p.PublishAll, v) }},
 	}
 }
 
 // publish is podman's name of --port, and -p what it is for short.
 const (
-	publish      = "publish"
-	publishShort = "-p"
+	publish         = "publish"
+	publishShort    = "-p"
+	publishAll      = "publish-all"
+	publishAllShort = "-P"
 )
 
-// takeShort takes the one flag of a single letter: "-p VALUE", "-pVALUE" or "-p=VALUE".
+// takeShort takes the flags of a single letter: "-p VALUE", "-pVALUE" or "-p=VALUE", and "-P".
 func (p *parser) takeShort(arg string, args []string) (rest []string, err error) {
+	if arg == publishAllShort {
+		return p.takeFlag(publishAll, args)
+	}
 	value, ok := strings.CutPrefix(arg, publishShort)
 	switch {
 	case !ok:

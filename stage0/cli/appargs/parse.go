@@ -274,6 +274,7 @@ func (p *Pod) checkManifest() error {
 		{"--mount", len(p.Mounts) > 0},
 		{"--annotation", len(p.Annotations) > 0},
 		{"--port", len(p.Ports) > 0},
+		{"--publish-all", p.PublishAll},
 		{"--set-env", len(p.Env) > 0},
 		{"--set-env-file", len(p.EnvFiles) > 0},
 		{"--inherit-env", p.InheritEnv},

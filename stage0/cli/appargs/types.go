@@ -23,8 +23,9 @@ type Pod struct {
 	// Mounts are for all apps; those of one app are in App.Mounts.
 	Mounts      []podmanifest.MountFlag
 	Annotations []KeyValue
-	// Ports are published on the host.
-	Ports []podport.Flag
+	// Ports are published on the host; with PublishAll, all that the images name are, too.
+	Ports      []podport.Flag
+	PublishAll bool
 	// Env, EnvFiles and InheritEnv are for all apps. Later ones win: the
 	// caller's environment, the image's, the files', Env, the app's own.
 	Env        []string // NAME=VALUE
