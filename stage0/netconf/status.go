@@ -45,6 +45,7 @@ func (n Network) Status(ctx context.Context, dirs []string) error {
 		config := list.Plugins[i]
 		config["name"], config["cniVersion"] = mustMarshal(n.Name), mustMarshal(list.CNIVersion)
 		cmd := exec.CommandContext(ctx, path)
+		cmd.WaitDelay = time.Second // for what it has started and left
 		cmd.Stdin = bytes.NewReader(mustMarshal(config))
 		cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin", "CNI_COMMAND=STATUS", "CNI_PATH="+strings.Join(dirs, string(os.PathListSeparator)))
 		answer, err := cmd.Output()
