@@ -17,7 +17,7 @@ COUNT   := $(GO) run ./tests/count
 UNIT       = $$($(GO) list ./... | grep -v /raket/tests)
 OTHERS     = $$($(GO) list ./tests/... | grep -v /tests/functional)
 # The tests of pods wait more than they compute, each process of them on a test host of its own.
-FUNCTIONAL = -shards=2 -timeout 45m ./tests/functional
+FUNCTIONAL = -shards=3 -timeout 45m ./tests/functional
 CHECKS     = -step 'gofmt=dist/check.sh gofmt' -step 'vet=dist/check.sh vet' -step 'staticcheck=dist/check.sh staticcheck'
 
 .DEFAULT_GOAL := help

@@ -11,7 +11,8 @@
 // are counted: a test with subtests counts through them, and by itself only if it fails
 // although none of them did. The seeds of a fuzz target count as one.
 //
-// Failures are printed with their output, skips with their reason. The exit status is 1 when
+// Failures are printed with their output, skips with their reason, the slowest tests with their
+// time. The exit status is 1 when
 // anything failed, a package did not build, or no test ran at all, and 2 for a bad command line.
 //
 // It imports the standard library only.

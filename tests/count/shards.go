@@ -85,6 +85,7 @@ func deal(list string, n int) [][]string {
 func (t *tally) add(other *tally) {
 	t.passed += other.passed
 	t.failures = append(t.failures, other.failures...)
+	t.slow = append(t.slow, other.slow...)
 	for why, tests := range other.skips {
 		t.skips[why] = append(t.skips[why], tests...)
 	}

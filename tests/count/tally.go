@@ -25,12 +25,25 @@ type event struct {
 
 type failure struct{ name, output string }
 
+// slowTest is a test, with its subtests, that took slowSeconds or more.
+type slowTest struct {
+	name    string
+	seconds float64
+}
+
+// The report names so many of those tests, the slowest.
+const (
+	slowSeconds = 10
+	slowNamed   = 10
+)
+
 // tally counts results and keeps what the report says about them.
 type tally struct {
 	passed   int
 	failures []failure
 	// skips maps a reason to the tests it was given for.
 	skips map[string][]string
+	slow  []slowTest
 
 	open   map[string]*pkgState
 	builds map[string]*strings.Builder
@@ -103,6 +116,9 @@ func (t *tally) event(e event, progress io.Writer) {
 	case e.Test != "" && (e.Action == "pass" || e.Action == "fail" || e.Action == "skip"):
 		p.of(e.Test)
 		p.results[e.Test] = e.Action
+		if e.Elapsed >= slowSeconds && !strings.Contains(e.Test, "/") {
+			t.slow = append(t.slow, slowTest{short(e.Package) + " " + e.Test, e.Elapsed})
+		}
 	case e.Test == "" && (e.Action == "pass" || e.Action == "fail" || e.Action == "skip"):
 		t.finish(e.Package, p, e.Action, progress, e)
 	}
@@ -221,6 +237,10 @@ func (t *tally) report(w io.Writer) int {
 		tests := t.skips[why]
 		skipped += len(tests)
 		fmt.Fprintf(w, "SKIP: %s: %s\n", why, strings.Join(tests, ", "))
+	}
+	slices.SortFunc(t.slow, func(a, b slowTest) int { return cmp.Compare(b.seconds, a.seconds) })
+	for _, s := range t.slow[:min(slowNamed, len(t.slow))] {
+		fmt.Fprintf(w, "slow: %s (%.1fs)\n", s.name, s.seconds)
 	}
 	if len(t.failures) > 0 {
 		fmt.Fprintln(w, "failed:")

@@ -92,6 +92,14 @@ func TestTally(t *testing.T) {
 {"Action":"pass","Package":"p"}`,
 			want: "SKIP: no reason given: p TestA\nno test ran\n0 passed, 0 failed, 1 skipped", code: 1,
 		},
+		"the slowest tests are named, with their subtests": {
+			events: `{"Action":"pass","Package":"p","Test":"TestA/x","Elapsed":20}
+{"Action":"pass","Package":"p","Test":"TestA","Elapsed":20.5}
+{"Action":"pass","Package":"p","Test":"TestB","Elapsed":9.9}
+{"Action":"pass","Package":"p","Test":"TestC","Elapsed":30}
+{"Action":"pass","Package":"p"}`,
+			want: "slow: p TestC (30.0s)\nslow: p TestA (20.5s)\n3 passed, 0 failed, 0 skipped",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tally := newTally()
