@@ -14,6 +14,8 @@ import (
 
 	"github.com/containernetworking/cni/pkg/invoke"
 	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/pkg/nftables"
 )
 
 // forwardType is the type of another plugin that is part of this package. Where the host's
@@ -36,9 +38,9 @@ func rulesetsOf(ip netip.Addr) []ruleset {
 	// then what /proc/net shows.
 	const tables = "/proc/thread-self/net/"
 	if ip.Is4() {
-		return []ruleset{{"iptables", nfIPv4, ""}, {"iptables", nfIPv4, tables + "ip_tables_names"}}
+		return []ruleset{{"iptables", nftables.IPv4, ""}, {"iptables", nftables.IPv4, tables + "ip_tables_names"}}
 	}
-	return []ruleset{{"ip6tables", nfIPv6, ""}, {"ip6tables", nfIPv6, tables + "ip6_tables_names"}}
+	return []ruleset{{"ip6tables", nftables.IPv6, ""}, {"ip6tables", nftables.IPv6, tables + "ip6_tables_names"}}
 }
 
 // String is what to call it, for people.
@@ -127,7 +129,7 @@ func forwardRules(ip netip.Addr, comment string) [][]string {
 // what no rule accepts.
 func (r ruleset) forward(env []string) (there, drops bool, err error) {
 	if r.older == "" {
-		policy, err := chainPolicy(r.family, filterTable, forwardChain)
+		policy, err := nftables.ChainPolicy(r.family, filterTable, forwardChain)
 		switch {
 		case err == nil:
 			return true, policy == 0, nil // NF_DROP

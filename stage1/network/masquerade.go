@@ -9,6 +9,8 @@ import (
 	types100 "github.com/containernetworking/cni/pkg/types/100"
 	"github.com/containernetworking/cni/pkg/types/create"
 	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/pkg/nftables"
 )
 
 // masqueradeType is the type of a plugin that is part of this package: no program is
@@ -29,12 +31,15 @@ func masquerade(stdin []byte, vars map[string]string) ([]byte, error) {
 		}
 		return raw, addMasquerade(table, addresses)
 	case "CHECK":
-		if err := hasTable(table); err != nil {
+		if err := nftables.HasTable(table); err != nil {
 			return nil, fmt.Errorf("table inet %s is not in nf_tables: %w", table, err)
 		}
 		return nil, nil
 	case "DEL":
-		return nil, deleteTable(table)
+		if err := nftables.DropTable(table); err != nil {
+			return nil, fmt.Errorf("delete table inet %s: %w", table, err)
+		}
+		return nil, nil
 	case "GC", "STATUS":
 		return nil, nil
 	default:
@@ -66,13 +71,13 @@ func previous(stdin []byte) (json.RawMessage, []netip.Prefix, error) {
 
 func addMasquerade(table string, addresses []netip.Prefix) error {
 	const chain = "masquerade"
-	b := newBatch()
-	b.table(table)
-	b.sourceNAT(table, chain)
+	b := nftables.NewBatch()
+	b.Table(table)
+	b.Chain(table, chain, nftables.TypeTranslation, nftables.PostRouting, nftables.PrioritySource)
 	for _, p := range addresses {
-		b.masquerade(table, chain, p)
+		b.Rule(table, chain, masqueradeRule(p)...)
 	}
-	err := b.commit()
+	err := b.Commit()
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("this kernel has no nf_tables with network address translation: %w", err)
 	}
@@ -80,4 +85,23 @@ func addMasquerade(table string, addresses []netip.Prefix) error {
 		return fmt.Errorf("add table inet %s: %w", table, err)
 	}
 	return nil
+}
+
+// masqueradeRule has what comes from the address and does not go to its network, nor to a
+// group, leave with an address of the host's.
+func masqueradeRule(p netip.Prefix) []nftables.Expression {
+	proto, source, target, width := byte(nftables.IPv4), uint32(12), uint32(16), uint32(4)
+	group := netip.MustParsePrefix("224.0.0.0/4")
+	if p.Addr().Is6() {
+		proto, source, target, width = nftables.IPv6, 8, 24, 16
+		group = netip.MustParsePrefix("ff00::/8")
+	}
+	rule := []nftables.Expression{
+		nftables.Meta(unix.NFT_META_NFPROTO), nftables.Is([]byte{proto}),
+		nftables.Network(source, width), nftables.Is(p.Addr().AsSlice()),
+	}
+	for _, not := range [...]netip.Prefix{p.Masked(), group} {
+		rule = append(rule, nftables.Network(target, width), nftables.Prefix(not.Bits(), int(width)), nftables.IsNot(not.Addr().AsSlice()))
+	}
+	return append(rule, nftables.Masquerade())
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/pkg/netlink"
 )
 
 // rtnetlink is a socket to the routing family (rtnetlink(7)) of the calling thread's
@@ -23,19 +25,6 @@ func openNetlink() (*rtnetlink, error) {
 }
 
 func (n *rtnetlink) close() { _ = unix.Close(n.fd) }
-
-// attr is an attribute of a message; nested ones are its value.
-func attr(kind uint16, value []byte) []byte {
-	b := binary.NativeEndian.AppendUint16(nil, uint16(unix.SizeofRtAttr+len(value)))
-	b = binary.NativeEndian.AppendUint16(b, kind)
-	b = append(b, value...)
-	for len(b)%4 != 0 {
-		b = append(b, 0)
-	}
-	return b
-}
-
-func zero(s string) []byte { return append([]byte(s), 0) }
 
 // do sends one message and waits for its acknowledgement.
 func (n *rtnetlink) do(kind, flags uint16, body []byte) error {
@@ -75,8 +64,8 @@ func (n *rtnetlink) setUp(index int32) error {
 
 // addLink makes an interface of that kind.
 func (n *rtnetlink) addLink(name, kind string) error {
-	body := append(linkBody(0, 0, 0), attr(unix.IFLA_IFNAME, zero(name))...)
-	body = append(body, attr(unix.IFLA_LINKINFO|unix.NLA_F_NESTED, attr(unix.IFLA_INFO_KIND, zero(kind)))...)
+	body := append(linkBody(0, 0, 0), netlink.Text(unix.IFLA_IFNAME, name)...)
+	body = append(body, netlink.Nested(unix.IFLA_LINKINFO, netlink.Text(unix.IFLA_INFO_KIND, kind))...)
 	return n.do(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, body)
 }
 
@@ -89,9 +78,9 @@ func (n *rtnetlink) addAddress(index int32, p netip.Prefix, flags uint32) error 
 	}
 	body := []byte{family, byte(p.Bits()), 0, unix.RT_SCOPE_UNIVERSE}
 	body = binary.NativeEndian.AppendUint32(body, uint32(index))
-	body = append(body, attr(unix.IFA_LOCAL, p.Addr().AsSlice())...)
-	body = append(body, attr(unix.IFA_ADDRESS, p.Addr().AsSlice())...)
-	body = append(body, attr(unix.IFA_FLAGS, binary.NativeEndian.AppendUint32(nil, flags))...)
+	body = append(body, netlink.Attr(unix.IFA_LOCAL, p.Addr().AsSlice())...)
+	body = append(body, netlink.Attr(unix.IFA_ADDRESS, p.Addr().AsSlice())...)
+	body = append(body, netlink.Attr(unix.IFA_FLAGS, binary.NativeEndian.AppendUint32(nil, flags))...)
 	return n.do(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, body)
 }
 
@@ -118,7 +107,7 @@ func (n *rtnetlink) vouch(index int32, a netip.Addr) error {
 	p := netip.PrefixFrom(a, a.BitLen())
 	body := []byte{unix.AF_INET6, byte(p.Bits()), 0, 0}
 	body = binary.NativeEndian.AppendUint32(body, uint32(index))
-	body = append(body, attr(unix.IFA_LOCAL, a.AsSlice())...)
+	body = append(body, netlink.Attr(unix.IFA_LOCAL, a.AsSlice())...)
 	if err := n.do(unix.RTM_DELADDR, 0, body); err != nil {
 		return err
 	}
