@@ -56,6 +56,7 @@ func TestBadImagesAreRefusedWithTheFieldNamed(t *testing.T) {
 		"OOM score out of range":       {iso("os/linux/oom-score-adj", `1001`), "-1000 to 1000"},
 		"an endless memory limit":      {iso("resource/memory", `{"limit":"1e999999999"}`), "quantity"},
 		"an endless bandwidth":         {iso("resource/network-bandwidth", `{"default":true,"limit":"1e999999999"}`), "quantity"},
+		"no bandwidth":                 {iso("resource/network-bandwidth", `{"default":true,"limit":"0"}`), "0 bytes a second"},
 		"a seccomp set we lack":        {iso("os/linux/seccomp-retain-set", `{"set":["@rkt/whitelist"]}`), "no set"},
 		"an unknown errno":             {iso("os/linux/seccomp-remove-set", `{"set":["reboot"],"errno":"ENOPE"}`), "errno"},
 		"a sysctl that climbs":         {iso("os/unix/sysctl", `{"net/../kernel/core_pattern":"|/evil"}`), "sysctl"},
@@ -69,15 +70,16 @@ func TestBadImagesAreRefusedWithTheFieldNamed(t *testing.T) {
 }
 
 func TestResourceIsolatorsThatAreNotKnownAreReported(t *testing.T) {
-	a := load(t, "etcd-aci")
-	if diff := cmp.Diff([]string{"resource/network-bandwidth"}, a.Ignored); diff != "" {
-		t.Error("ignored (-want +got):\n" + diff)
+	a, err := appspec.FromAppc([]byte(`{"acKind":"ImageManifest","app":{"exec":["/usr/local/bin/etcd"],"user":"0","group":"0",
+		"isolators":[{"name":"resource/gpu","value":{"limit":"2"}}]}}`))
+	if err != nil {
+		t.Fatal(err)
 	}
 	spec, err := a.Resolve(root(t, "etcd-aci", "/usr/local/bin/etcd"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := spec.Annotations[appspec.AnnotationIgnoredIsolators]; got != "resource/network-bandwidth" {
+	if got := spec.Annotations[appspec.AnnotationIgnoredIsolators]; got != "resource/gpu" {
 		t.Errorf("annotation %q", got)
 	}
 }
@@ -94,6 +96,7 @@ func TestBadOverridesAreRefused(t *testing.T) {
 		"an unknown capability":           {CapsRetain: []string{"CAP_NOPE"}},
 		"retain and remove":               {CapsRetain: []string{"CAP_CHOWN"}, CapsRemove: []string{"CAP_KILL"}},
 		"a soft limit above the hard one": {Rlimits: []appspec.Rlimit{{Type: "RLIMIT_CORE", Soft: 2, Hard: 1}}},
+		"no bandwidth":                    {Limits: appspec.Limits{NetBytes: ptr(int64(0))}},
 		"no memory":                       {Limits: appspec.Limits{MemoryBytes: ptr(int64(0))}},
 		"too little CPU":                  {Limits: appspec.Limits{CPUMillis: ptr(int64(1))}},
 		"an unknown signal":               {StopSignal: "65"},

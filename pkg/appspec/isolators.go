@@ -73,6 +73,8 @@ func (a *App) addIsolator(iso appcIsolator) error {
 		return withLimit(iso.Value, ParseBytes, a.setMemory)
 	case "resource/cpu":
 		return withLimit(iso.Value, ParseMillis, a.setCPUMillis)
+	case "resource/network-bandwidth":
+		return withLimit(iso.Value, ParseBytes, a.setNetworkBandwidth)
 	case "resource/block-bandwidth":
 		return withLimit(iso.Value, ParseBytes, a.setBlockBandwidth)
 	case "resource/block-iops":

@@ -18,6 +18,7 @@ type Limits struct {
 	CPUMillis   *int64  // thousandths of a CPU
 	CPUShares   *uint64 // 2 to 262144
 	Pids        *int64  // processes and threads
+	NetBytes    *int64  // sent, and as many received, a second
 }
 
 func (a *App) applyResources(l Limits) error {
@@ -37,36 +38,41 @@ func (a *App) applyResources(l Limits) error {
 		}
 	}
 	if l.CPUShares != nil {
-		return a.setCPUShares(*l.CPUShares)
+		if err := a.setCPUShares(*l.CPUShares); err != nil {
+			return err
+		}
+	}
+	if l.NetBytes != nil {
+		return a.setNetworkBandwidth(*l.NetBytes)
 	}
 	return nil
 }
 
-// PodResources returns what bounds all apps of a pod together, as JSON of the
-// runtime-spec's linux.resources: what the pod manifest's isolators say (a JSON
-// list, or nothing), and l, which goes before them. It is nil if neither limits
-// anything.
-func PodResources(isolators []byte, l Limits) (json.RawMessage, error) {
+// PodLimits returns what bounds all apps of a pod together: what the pod manifest's
+// isolators say (a JSON list, or nothing), and l, which goes before them. resources are JSON of
+// the runtime-spec's linux.resources, nil if nothing of it is limited; netBytes is 0 without a limit.
+func PodLimits(isolators []byte, l Limits) (resources json.RawMessage, netBytes int64, err error) {
 	a := New()
 	if len(isolators) > 0 {
 		var list []appcIsolator
 		if err := decode(isolators, &list); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if err := a.addIsolators(list); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	if err := a.applyResources(l); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if a.Spec.Linux.Resources == nil {
-		return nil, nil
+	if netBytes, err = NetworkBandwidth(a.Spec); err != nil || a.Spec.Linux.Resources == nil {
+		return nil, netBytes, err
 	}
-	return json.Marshal(a.Spec.Linux.Resources)
+	resources, err = json.Marshal(a.Spec.Linux.Resources)
+	return resources, netBytes, err
 }
 
-// ParseResources reads what PodResources returned.
+// ParseResources reads the resources that PodLimits returned.
 func ParseResources(text json.RawMessage) (*Resources, error) {
 	if len(text) == 0 {
 		return nil, nil

@@ -141,8 +141,12 @@ func TestResourcesOfAPod(t *testing.T) {
 		name, isolators string
 		limits          appspec.Limits
 		want            string
+		net             int64
 	}{
 		{name: "none"},
+		{name: "of the network", isolators: `[{"name":"resource/network-bandwidth","value":{"default":true,"limit":"1M"}}]`, net: 1_000_000},
+		{name: "of the network, by a flag", isolators: `[{"name":"resource/network-bandwidth","value":{"default":true,"limit":"1M"}}]`,
+			limits: appspec.Limits{NetBytes: &memory, Pids: &pids}, want: `{"pids":{"limit":7}}`, net: 5},
 		{name: "a list of no isolators", isolators: "[]"},
 		{name: "flags", limits: appspec.Limits{MemoryBytes: &memory, Pids: &pids}, want: `{"memory":{"limit":5},"pids":{"limit":7}}`},
 		{name: "isolators", isolators: `[{"name":"resource/memory","value":{"limit":"1M"}}]`, want: `{"memory":{"limit":1000000}}`},
@@ -152,9 +156,12 @@ func TestResourcesOfAPod(t *testing.T) {
 			limits: appspec.Limits{MemoryBytes: &memory}, want: `{"memory":{"limit":5},"cpu":{"quota":50000,"period":100000}}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, err := appspec.PodResources([]byte(tc.isolators), tc.limits)
+			got, net, err := appspec.PodLimits([]byte(tc.isolators), tc.limits)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if net != tc.net {
+				t.Errorf("network bandwidth %d, want %d", net, tc.net)
 			}
 			if diff := cmp.Diff(tc.want, string(got)); diff != "" {
 				t.Error("(-want +got):\n" + diff)
@@ -217,7 +224,7 @@ func TestTheDiskOfAPod(t *testing.T) {
 		"no disk": {nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			text, err := appspec.PodResources([]byte(list), appspec.Limits{})
+			text, _, err := appspec.PodLimits([]byte(list), appspec.Limits{})
 			if err != nil {
 				t.Fatal(err)
 			}

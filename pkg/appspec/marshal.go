@@ -120,7 +120,8 @@ func Check(spec *Spec) error {
 	if _, err := HealthOf(spec); err != nil {
 		return err
 	}
-	return nil
+	_, err := NetworkBandwidth(spec)
+	return err
 }
 
 func checkIdentity(p *Process) error {

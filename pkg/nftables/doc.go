@@ -7,5 +7,5 @@
 // the family inet, IPv4 and IPv6 at once.
 //
 // Everything is about the network namespace of the calling thread. Programs inside pods link
-// this package: it must not import fmt, nor packages above pkg.
+// this package: it must import nothing that is big or slow.
 package nftables

@@ -64,3 +64,32 @@ func compare(how uint32, value []byte) Expression {
 
 // Masquerade sends the packet with an address of the interface it leaves by.
 func Masquerade() Expression { return expression("masq") }
+
+// SocketGroup reads the ID of a control group of the unified hierarchy: of the one at that level
+// above the group in which the packet's socket was made. Whether levels are counted from the root
+// of the hierarchy or of the caller's cgroup namespace depends on the kernel.
+func SocketGroup(level int) Expression {
+	const key, target, at, group = 1, 2, 3, 3 // NFTA_SOCKET_KEY, …_DREG, …_LEVEL, NFT_SOCKET_CGROUPV2
+	return expression("socket", number(key, group), number(target, register1), number(at, uint32(level)))
+}
+
+// Over goes on where more bytes pass than so many a second and, at once, those of one second
+// and burst.
+func Over(bytesPerSecond uint64, burst uint32) Expression {
+	const bytes, inverted = 1, 1 // NFT_LIMIT_PKT_BYTES, NFT_LIMIT_F_INV
+	return expression("limit", wide(unix.NFTA_LIMIT_RATE, bytesPerSecond), wide(unix.NFTA_LIMIT_UNIT, 1), number(unix.NFTA_LIMIT_BURST, burst),
+		number(unix.NFTA_LIMIT_TYPE, bytes), number(unix.NFTA_LIMIT_FLAGS, inverted))
+}
+
+// Counter counts the packets that come so far, for people to see.
+func Counter() Expression { return expression("counter") }
+
+// Drop drops the packet. Whoever sends it is told so: EPERM.
+func Drop() Expression {
+	verdict := netlink.Nested(unix.NFTA_DATA_VERDICT, number(unix.NFTA_VERDICT_CODE, 0)) // NF_DROP
+	return expression("immediate", number(unix.NFTA_IMMEDIATE_DREG, unix.NFT_REG_VERDICT), netlink.Nested(unix.NFTA_IMMEDIATE_DATA, verdict))
+}
+
+func wide(kind uint16, v uint64) []byte {
+	return netlink.Attr(kind, binary.BigEndian.AppendUint64(nil, v))
+}

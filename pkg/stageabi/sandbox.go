@@ -43,6 +43,9 @@ type Sandbox struct {
 	Sysctls map[string]string `json:"sysctls,omitempty"`
 	// Resources bound all apps together: the runtime-spec's linux.resources.
 	Resources json.RawMessage `json:"resources,omitempty"`
+	// NetworkBandwidth is how many bytes a second all apps together may send to, and receive from,
+	// others than each other, each; 0 for no limit.
+	NetworkBandwidth int64 `json:"networkBandwidth,omitempty"`
 	// Capabilities are those that apps may have beyond the stage1's default set though
 	// no app of the pod's start has them.
 	Capabilities []string `json:"capabilities,omitempty"`

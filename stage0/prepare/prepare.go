@@ -111,7 +111,7 @@ func (r Request) fill(ctx context.Context, p *pod.Pod, apps []app, manifest *pod
 	if err := os.Mkdir(filepath.Join(p.Dir(), stageabi.AppsDir), 0o755); err != nil {
 		return err
 	}
-	if s.Resources, err = r.resources(manifest); err != nil {
+	if s.Resources, s.NetworkBandwidth, err = r.limits(manifest); err != nil {
 		return err
 	}
 	// Until the pod's reference to the images is written, none may be removed.
@@ -204,16 +204,15 @@ func (r Request) sandbox(uuid pod.UUID) stageabi.Sandbox {
 	return s
 }
 
-// resources are what bounds all apps together.
-func (r Request) resources(manifest *podmanifest.Manifest) (json.RawMessage, error) {
+// limits are what bounds all apps together.
+func (r Request) limits(manifest *podmanifest.Manifest) (resources json.RawMessage, netBytes int64, err error) {
 	var isolators []byte
 	if len(manifest.Isolators) > 0 {
-		var err error
 		if isolators, err = json.Marshal(manifest.Isolators); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
-	return appspec.PodResources(isolators, r.Pod.Limits)
+	return appspec.PodLimits(isolators, r.Pod.Limits)
 }
 
 // WriteSandbox writes a pod's description into its directory.

@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	types100 "github.com/containernetworking/cni/pkg/types/100"
+	"golang.org/x/sys/unix"
 
 	"github.com/raket/raket/pkg/flock"
 	"github.com/raket/raket/pkg/stageabi"
@@ -132,6 +134,20 @@ func lockBusy(dir string) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// Within calls f on a thread in the pod's network namespace, which ends with that.
+func (j *Joined) Within(f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		err := unix.Setns(j.ns.fd, unix.CLONE_NEWNET)
+		if err == nil {
+			err = f()
+		}
+		done <- err
+	}()
+	return <-done
 }
 
 // Undo has the pod leave the networks that it has joined so far.

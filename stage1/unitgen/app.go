@@ -110,6 +110,7 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 	if p.Waiting == a.Name && !c.systemdRoot {
 		f.Exec("ExecStartPre", "+", []string{ExecPath, "-L", HoldPath})
 	}
+	c.limitBandwidth(f, p, a, modes)
 	for _, argv := range pre {
 		f.Exec("ExecStartPre", "", c.wrap(argv))
 	}
@@ -127,6 +128,7 @@ func appUnit(p Pod, a App) (*unitfile.File, error) {
 			f.SetRaw(pr.Name, pr.Value)
 		}
 	}
+	c.freeBandwidth(f, a)
 	f.Exec("ExecStopPost", "+", c.record(p.Log, a, modes))
 	return f, nil
 }

@@ -206,6 +206,9 @@ func rootDirectives(f *unitfile.File, p Pod, a App, l life, set map[string]bool)
 	if hasFilter(a) {
 		f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: FilterPath(a.Name), Target: innerFilterPath})
 	}
+	if a.NetworkBandwidth != 0 {
+		f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: BandwidthPath, Target: innerBandwidthPath})
+	}
 	if l.health != nil {
 		f.Bind("BindReadOnlyPaths", unitfile.Bind{Source: HealthPath, Target: innerHealthPath})
 	}

@@ -72,6 +72,8 @@ type App struct {
 	GroupName string
 	// Interactive says how it has the standard input of raket run.
 	Interactive Interactive
+	// NetworkBandwidth is what the app is held to, in bytes a second; 0 for no limit.
+	NetworkBandwidth int64
 	// Credentials: the app's root has some, at stageabi.CredentialsPath.
 	Credentials bool
 }

@@ -22,7 +22,7 @@ func verify(t *testing.T, units map[string][]byte) string {
 	args := []string{"verify", "--man=no", "--generators=no"}
 	for name, text := range units {
 		// These programs are there in pods only.
-		for _, program := range []string{unitgen.ExecPath, "/.raket/exec", "/raket/bin/mux", unitgen.ProxyPath, unitgen.MetadataProgram, unitgen.ForwardProgram, unitgen.HealthPath, "/.raket/health"} {
+		for _, program := range []string{unitgen.ExecPath, "/.raket/exec", "/raket/bin/mux", unitgen.ProxyPath, unitgen.MetadataProgram, unitgen.ForwardProgram, unitgen.HealthPath, "/.raket/health", unitgen.BandwidthPath, "/.raket/bandwidth"} {
 			text = bytes.ReplaceAll(text, []byte(`"`+program+`"`), []byte(`"/bin/true"`))
 		}
 		path := filepath.Join(dir, name)

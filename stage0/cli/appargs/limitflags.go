@@ -27,6 +27,7 @@ func limitFlags() []flag {
 		f("cpu", "QUANTITY", "the most that the app gets of the CPUs, as 500m or 1.5", setCPU),
 		f("cpu-shares", "N", "the app's weight among others that want a CPU, 2 to 262144 (1024 where nothing is said)", setCPUShares),
 		f("memory", "QUANTITY", "the most memory that the app may use, as 256M or 1Gi", setMemory),
+		f("network-bandwidth", "QUANTITY", "bytes that the app may send to others than the pod's apps, and as many that it may receive, a second, as 10M", setNetworkBandwidth),
 		f("pids", "N", "how many processes and threads the app may have", setPids),
 	}
 }
@@ -52,6 +53,12 @@ func setCPUShares(l *appspec.Limits, v string) error {
 	}
 	l.CPUShares = &n
 	return nil
+}
+
+func setNetworkBandwidth(l *appspec.Limits, v string) error {
+	n, err := appspec.ParseBytes(v)
+	l.NetBytes = &n
+	return err
 }
 
 func setPids(l *appspec.Limits, v string) error {

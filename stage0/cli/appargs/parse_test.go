@@ -117,12 +117,12 @@ func TestParse(t *testing.T) {
 			Pod{Apps: []App{{Image: "a", Name: "b", Override: appspec.Override{Args: []string{"-i"}}}}, Run: RunOptions{Interactive: true}},
 		},
 		"a limit means all apps together before an image and the app behind one": {
-			[]string{"--memory=1Gi", "--cpu=1.5", "a", "--memory=256M", "--cpu=500m", "--cpu-shares=512", "--pids=20", "b"},
+			[]string{"--memory=1Gi", "--cpu=1.5", "a", "--memory=256M", "--cpu=500m", "--cpu-shares=512", "--pids=20", "--network-bandwidth=1M", "b"},
 			Pod{
 				Limits: appspec.Limits{MemoryBytes: ptr(int64(1 << 30)), CPUMillis: ptr(int64(1500))},
 				Apps: []App{
 					{Image: "a", Override: appspec.Override{Limits: appspec.Limits{
-						MemoryBytes: ptr(int64(256_000_000)), CPUMillis: ptr(int64(500)), CPUShares: ptr(uint64(512)), Pids: ptr(int64(20)),
+						MemoryBytes: ptr(int64(256_000_000)), CPUMillis: ptr(int64(500)), CPUShares: ptr(uint64(512)), Pids: ptr(int64(20)), NetBytes: ptr(int64(1_000_000)),
 					}}},
 					{Image: "b"},
 				},

@@ -50,6 +50,9 @@ func runPod(args []string) (int, error) {
 	if l := spec.Linux; len(s.Resources) > 0 || l != nil && len(appspec.Controllers(l.Resources)) > 0 {
 		fmt.Fprintf(os.Stderr, "raket: app %s: fly keeps no limits of memory, CPUs or processes\n", a.Name)
 	}
+	if n, err := appspec.NetworkBandwidth(spec); err != nil || n != 0 || s.NetworkBandwidth != 0 {
+		fmt.Fprintf(os.Stderr, "raket: app %s: not limited as asked, by resource/network-bandwidth: the network is the host's\n", a.Name)
+	}
 	if len(s.Sysctls) > 0 {
 		return 0, errors.New("fly shares the host's namespaces: kernel parameters would be the host's")
 	}

@@ -248,11 +248,7 @@ func (c *change) pass(f *os.File) int {
 
 // checkCapabilities refuses an app that may have what the pod may not.
 func (p *pod) checkCapabilities() error {
-	text, err := place{dir: "/proc/" + strconv.Itoa(p.leader)}.status("CapBnd")
-	if err != nil {
-		return err
-	}
-	have, err := strconv.ParseUint(text, 16, 64)
+	have, err := p.bounding()
 	if err != nil {
 		return err
 	}

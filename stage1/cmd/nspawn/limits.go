@@ -24,6 +24,8 @@ type limits struct {
 	groups map[string]string
 	// apps are the controllers of each app, in the order of sandbox.Apps.
 	apps [][]string
+	// bandwidth is what each app's network bandwidth is limited to, by the pod; 0 for no limit.
+	bandwidth []int64
 }
 
 // limit finds out how the limits can be kept, and makes what that takes on the
@@ -38,6 +40,9 @@ func (p *pod) limit() error {
 		if ignored := p.specs[i].Annotations[appspec.AnnotationIgnoredIsolators]; ignored != "" && !p.quiet {
 			fmt.Fprintf(os.Stderr, "raket: app %s: not limited as its image asks, by %s\n", a.Name, ignored)
 		}
+	}
+	if err := p.limitBandwidth(); err != nil {
+		return err
 	}
 	if err := p.limitDisk(); err != nil {
 		return err
@@ -181,6 +186,9 @@ func (p *pod) groupFiles() (whole []appspec.GroupFile, apps [][]appspec.GroupFil
 func (p *pod) countGroups() (err error) {
 	if p.limits.pod, err = appspec.ParseResources(p.sandbox.Resources); err != nil {
 		return fmt.Errorf("the pod's %w", err)
+	}
+	if err := p.limitBandwidth(); err != nil {
+		return err
 	}
 	if err := p.limitDisk(); err != nil || cgroup.Unified() {
 		return err

@@ -57,6 +57,9 @@ func (p *pod) joinNetworks() (*network.Joined, error) {
 	if err != nil {
 		return nil, errors.Join(err, j.Undo())
 	}
+	if err := p.limitTogether(j); err != nil {
+		return nil, errors.Join(err, j.Undo())
+	}
 	network.Complete(&p.sandbox, j.Status)
 	if p.sandbox.Hosts != nil {
 		if err := podnames.Share(p.dir, n, j.Status, *p.sandbox.Hosts); err != nil {

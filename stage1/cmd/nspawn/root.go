@@ -128,6 +128,9 @@ func (p *pod) forUnits() unitgen.Pod {
 		if p.limits.apps != nil {
 			app.Groups, app.GroupName = p.limits.apps[i], groupName(a)
 		}
+		if p.limits.bandwidth != nil {
+			app.NetworkBandwidth = p.limits.bandwidth[i]
+		}
 		in.Apps = append(in.Apps, app)
 		if why := unitgen.HealthGap(app); why != "" && !p.quiet {
 			fmt.Fprintf(os.Stderr, "raket: app %s: its health is not checked: %s\n", a.Name, why)

@@ -214,6 +214,11 @@ func (p *pod) capabilities() []string {
 			caps = append(caps, s.Process.Capabilities.Bounding...)
 		}
 	}
+	// Apps that join a pod without any may be limited.
+	sandbox := p.sandbox.Network.Mode == stageabi.NetCNI && p.sandbox.Users == nil && len(p.sandbox.Apps) == 0
+	if sandbox || slices.ContainsFunc(p.limits.bandwidth, func(n int64) bool { return n != 0 }) {
+		caps = append(caps, netAdmin)
+	}
 	slices.Sort(caps)
 	return slices.Compact(caps)
 }
