@@ -247,8 +247,17 @@ func (c *changer) stopUnits(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Timer and sockets first: none is to start the app again.
-	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(filepath.Ext(b), filepath.Ext(a)) })
+	// Timer and sockets first: none is to start the app again. Who holds its streams last: what
+	// records its end has them too.
+	last := func(name string) int {
+		if name == unitgen.MuxUnit(c.App) {
+			return 1
+		}
+		return 0
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(last(a), last(b)), cmp.Compare(filepath.Ext(b), filepath.Ext(a)))
+	})
 	for _, name := range names {
 		if slices.Contains(c.Given, name) {
 			continue
