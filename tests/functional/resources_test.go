@@ -93,7 +93,6 @@ func TestIsolatorsOfAPodManifest(t *testing.T) {
 		"none":                    {},
 		"of the pod":              {pod: []any{memory}, code: 137, complaint: "(oom-kill)"},
 		"of the app":              {app: []any{memory}, code: 137, complaint: "(oom-kill)"},
-		"that nobody knows":       {app: []any{isolator("resource/light", "1M")}, complaint: "not limited as its image asks, by resource/light"},
 		"one above what it takes": {app: []any{isolator("resource/memory", "80M"), isolator("resource/cpu", "500m")}},
 		"of a disk":               {app: []any{isolator("resource/block-iops", "1000")}, pod: []any{isolator("resource/block-bandwidth", "1G")}},
 	} {
