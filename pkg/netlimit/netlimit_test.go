@@ -7,8 +7,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -55,8 +58,7 @@ func FuzzTheGroupOfAProcess(f *testing.F) {
 	})
 }
 
-// inNamespace runs f in a network namespace of one thread's, where lo is up, and a process in
-// a control group of its own below the caller's.
+// inNamespace runs f in a network namespace of one thread's, where lo is up.
 func inNamespace(t *testing.T, f func()) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -132,6 +134,63 @@ func TestALevelIsProvenAndRulesReplaceEachOther(t *testing.T) {
 			t.Errorf("drop what is not there: %v", err)
 		}
 	})
+}
+
+// Kernels before 6.12 count from the root of the hierarchy, which a pod sees as deeper than it is:
+// a group for which the caller counts less levels than the kernel stands for that.
+func TestALevelIsFoundWhereTheKernelCountsMore(t *testing.T) {
+	own(t)
+	const child = "RAKET_TEST_NETLIMIT_CHILD"
+	if os.Getenv(child) != "" {
+		g := own(t)
+		inNamespace(t, func() {
+			for above := range 3 {
+				seen := g
+				seen.depth -= above
+				level, err := Prove("raket-test", seen)
+				if err != nil || level != g.depth {
+					t.Errorf("from %d levels above: level %d, %v; want %d", above, level, err, g.depth)
+				}
+			}
+		})
+		return
+	}
+	if os.Getuid() != 0 {
+		t.Skip("control groups need root")
+	}
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := unifiedPath(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mount := mountPoints[0]
+	if _, err := os.Stat(mount); err != nil {
+		mount = mountPoints[1]
+	}
+	parent := filepath.Join(mount, dir, "raket-test-"+strconv.Itoa(os.Getpid()))
+	group := filepath.Join(parent, "b")
+	if err := os.MkdirAll(group, 0o755); err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(os.Remove(group), os.Remove(parent)); err != nil {
+			t.Error(err)
+		}
+	})
+	f, err := os.Open(group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), child+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(f.Fd())}
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("%v: %s", err, out)
+	}
 }
 
 // What passes leaves by an interface whose other end nobody listens at.
