@@ -131,12 +131,12 @@ func TestNetworkBandwidthOfASandbox(t *testing.T) {
 	}
 }
 
+// notLimited begins the reason why not.
+const notLimited = "not limited as asked, by resource/network-bandwidth: "
+
 func TestNetworkBandwidthThatCannotBeLimited(t *testing.T) {
 	p := newPods(t)
-	const (
-		notLimited = "not limited as asked, by resource/network-bandwidth: "
-		flag       = "--network-bandwidth=200k"
-	)
+	const flag = "--network-bandwidth=200k"
 	for name, tt := range map[string]struct {
 		pod        []string
 		complaints []string
@@ -144,7 +144,6 @@ func TestNetworkBandwidthThatCannotBeLimited(t *testing.T) {
 		"no network to limit": {pod: []string{flag, "--net=none"}},
 		"the host's network":  {pod: []string{flag, "--net=host"}, complaints: []string{"app app: " + notLimited + "the network is the host's", "the pod: " + notLimited + "the network is the host's"}},
 		"flavour fly":         {pod: []string{"--stage1-name=fly", "--net=host"}, complaints: []string{"app app: " + notLimited + "the network is the host's"}},
-		"users of its own":    {pod: []string{flag, "--net=default", "--private-users"}, complaints: []string{"app app: " + notLimited + "a pod with users of its own has no rights over its network"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := p.run(t, tt.pod, app{script: "echo ran", flags: []string{flag}})
@@ -158,18 +157,25 @@ func TestNetworkBandwidthThatCannotBeLimited(t *testing.T) {
 			}
 		})
 	}
+	t.Run("an app of a running pod that was not to limit any", func(t *testing.T) {
+		uuid, _ := p.start(t, []string{"--net=default"}, app{script: "exec sleep 1000"})
+		r := p.raket(t, update(uuid, "app", "exec sleep 1001", flag)...)
+		if want := "raket: app app: " + notLimited + "the pod was started without CAP_NET_ADMIN (--capability=CAP_NET_ADMIN)\n"; r.Code != 0 || r.Stderr != want {
+			t.Errorf("got %+v, want %q", r, want)
+		}
+	})
 }
 
-// All apps together can be limited whoever the pod's users are.
+// All apps together can be limited whoever the pod's users are, and one by one they cannot.
 func TestNetworkBandwidthOfAPod(t *testing.T) {
 	p := newPods(t)
 	const rate = 200_000
 	// One after the other, under one limit: between the first datagram and the last is the pod's life.
 	script := `for i in 1 2; do traffic send 1500 172.16.28.1:9; done`
 	var f, sum flood
-	r := p.run(t, []string{"--net=default", "--private-users", fmt.Sprintf("--network-bandwidth=%d", rate)}, app{image: p.trafficImage(t), script: "read a _ </proc/uptime; " + script + "; read b _ </proc/uptime; echo 0 $a $b"})
+	r := p.run(t, []string{"--net=default", "--private-users", fmt.Sprintf("--network-bandwidth=%d", rate)}, app{image: p.trafficImage(t), script: "read a _ </proc/uptime; " + script + "; read b _ </proc/uptime; echo 0 $a $b", flags: []string{"--network-bandwidth=1"}})
 	lines := strings.Split(strings.TrimSpace(r.Stdout), "\n")
-	if r.Code != 0 || len(lines) != 3 {
+	if r.Code != 0 || len(lines) != 3 || strings.Count(r.Stderr, notLimited) != 1 || !strings.Contains(r.Stderr, "raket: app app: "+notLimited+"a pod with users of its own has no rights over its network\n") {
 		t.Fatalf("got %+v", r)
 	}
 	for _, line := range lines[:2] {
