@@ -10,6 +10,7 @@ import (
 	"github.com/raket/raket/pkg/journalstream"
 	"github.com/raket/raket/pkg/netlimit"
 	"github.com/raket/raket/pkg/nftables"
+	"github.com/raket/raket/stage2/podview"
 )
 
 // Exit statuses: of a command line that stage1 would not write, and of an app that cannot be
@@ -65,18 +66,10 @@ func (o options) limit() error {
 	return netlimit.SetGroup(table(o.app), g, level, o.bytes)
 }
 
-// leaveApp moves this process from an app's root, which systemd has entered, to the pod's, by a
-// view of the processes that is mounted nowhere: the app's may hide them.
+// leaveApp moves this process from an app's root, which systemd has entered, to the pod's.
 func leaveApp() error {
-	fs, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
-	if err == nil {
-		err = unix.FsconfigCreate(fs)
-	}
-	proc := -1
-	if err == nil {
-		proc, err = unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
-	}
 	root := -1
+	proc, err := podview.Processes()
 	if err == nil {
 		root, err = unix.Openat(proc, "1/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	}

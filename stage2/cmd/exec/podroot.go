@@ -1,22 +1,18 @@
 package main
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/stage2/podview"
+)
 
 // openPodRoot opens the pod's root: that of this process or, where systemd has
-// entered an app's root, that of process 1, by a view of the processes that is
-// mounted nowhere.
+// entered an app's root, that of process 1.
 func openPodRoot(inApp bool) (int, error) {
 	if !inApp {
 		return unix.Open("/", pathFlags, 0)
 	}
-	fs, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return -1, wrap("look at the pod's processes", err)
-	}
-	if err := unix.FsconfigCreate(fs); err != nil {
-		return -1, wrap("look at the pod's processes", err)
-	}
-	proc, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+	proc, err := podview.Processes()
 	if err != nil {
 		return -1, wrap("look at the pod's processes", err)
 	}

@@ -1,18 +1,15 @@
 package main
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/raket/raket/stage2/podview"
+)
 
 // leaveApp moves this thread from an app's root, which systemd has entered, to the
-// pod's, by a view of the processes that is mounted nowhere. What it starts starts there.
+// pod's. What it starts starts there.
 func leaveApp() error {
-	fs, err := unix.Fsopen("proc", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return wrap("look at the pod's processes", err)
-	}
-	if err := unix.FsconfigCreate(fs); err != nil {
-		return wrap("look at the pod's processes", err)
-	}
-	proc, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+	proc, err := podview.Processes()
 	if err != nil {
 		return wrap("look at the pod's processes", err)
 	}
