@@ -81,21 +81,57 @@ func (c *changer) startUnits(ctx context.Context, units []string) error {
 	}
 	for _, name := range units {
 		c.systemd.Forget(ctx, name)
-		err := c.systemd.Start(ctx, name)
-		if ctx.Err() != nil {
-			return fmt.Errorf("app %s: %w", c.App, err)
-		}
 		if name != c.App+".service" {
-			if err != nil {
+			if err := c.systemd.Start(ctx, name); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := c.executed(ctx, before, err); err != nil {
+		job, err := c.startOwn(ctx, before)
+		if ctx.Err() != nil {
+			return fmt.Errorf("app %s: %w", c.App, ctx.Err())
+		}
+		if err == nil {
+			err = c.executed(ctx, before, job)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// lookForFailure is how often an app is looked at whose start takes its time.
+const lookForFailure = 50 * time.Millisecond
+
+// startOwn starts the app's own unit, and returns how systemd's job to start it ended. From
+// systemd 254 on the job of an app that is started again after a failure does not end with
+// that (RestartMode=direct): err has the failure then.
+func (c *changer) startOwn(ctx context.Context, before sd.Service) (job, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	jobs := make(chan error, 1)
+	go func() { jobs <- c.systemd.Start(ctx, c.App+".service") }()
+	tick := time.NewTicker(lookForFailure)
+	defer tick.Stop()
+	for seen := false; ; {
+		select {
+		case job := <-jobs:
+			return job, nil
+		case <-tick.C:
+		}
+		s, err := c.service(ctx)
+		if err != nil {
+			return nil, err
+		}
+		again := s.Restarts > before.Restarts || s.Restarts > 0 && s.Started.After(before.Started)
+		// At the first look, word of the job's end may be on its way; while the app runs
+		// again, systemd has forgotten how it ended.
+		if again && seen && s.Code != 0 {
+			return nil, c.failed(s)
+		}
+		seen = again
+	}
 }
 
 func (c *changer) service(ctx context.Context) (sd.Service, error) {
