@@ -139,14 +139,17 @@ func (l life) order(f *unitfile.File) {
 // has given up; from 254 on only where it is told to (see Pod.TellsOfRestarts).
 func (l life) failure(f *unitfile.File, policy stageabi.ExitPolicy, calm bool) {
 	again := restarts(l.props)
-	if l.retried {
+	if l.Init && policy == stageabi.ExitAllEnded {
+		policy = stageabi.ExitAnyFailed // nothing starts without it
+	}
+	ends := !calm && again && policy == stageabi.ExitAnyFailed
+	if l.retried && !ends {
+		// Where the pod ends, what waits for the app waits on until it is stopped: with
+		// nothing left to start, systemd would say that the pod is ready.
 		f.Units("OnFailure", lostUnit(l.name))
 	}
 	if calm {
 		return
-	}
-	if l.Init && policy == stageabi.ExitAllEnded {
-		policy = stageabi.ExitAnyFailed // nothing starts without it
 	}
 	needs := func(n neighbour) bool { return n.required || n.bound }
 	switch {
