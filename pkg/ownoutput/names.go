@@ -3,21 +3,14 @@ package ownoutput
 import (
 	"bytes"
 	"path"
+	"slices"
 	"strings"
 )
 
 var names = []string{"/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/fd/2", "/proc/self/fd/1", "/proc/self/fd/2"}
 
 // Is reports whether a path, which need not be clean, is one of the names.
-func Is(name string) bool {
-	name = path.Clean(name)
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
-}
+func Is(name string) bool { return slices.Contains(names, path.Clean(name)) }
 
 // In reports whether a text has one of the names, as a whole path: "/srv/dev/stdout" is
 // another file.

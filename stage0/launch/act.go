@@ -142,12 +142,17 @@ func become(p *pod.Pod, s stageabi.Sandbox, e stageabi.Entrypoint, args []string
 	return fmt.Errorf("execute stage1: %w", syscall.Exec(path, append([]string{path}, args...), environ(s.Stage1, false)))
 }
 
-// oneApp is the app of that name, or the pod's only one.
-func oneApp(s stageabi.Sandbox, name string) (string, error) {
+func appNames(s stageabi.Sandbox) []string {
 	var names []string
 	for _, a := range s.Apps {
 		names = append(names, a.Name)
 	}
+	return names
+}
+
+// oneApp is the app of that name, or the pod's only one.
+func oneApp(s stageabi.Sandbox, name string) (string, error) {
+	names := appNames(s)
 	switch {
 	case name == "" && len(names) == 1:
 		return names[0], nil

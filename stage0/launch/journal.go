@@ -69,14 +69,6 @@ func journal(ctx context.Context, p *pod.Pod, s stageabi.Sandbox, unit string, o
 	return r.run(ctx, r.from(since))
 }
 
-func appNames(s stageabi.Sandbox) []string {
-	var names []string
-	for _, a := range s.Apps {
-		names = append(names, a.Name)
-	}
-	return names
-}
-
 func syncJournal(ctx context.Context) error {
 	return exec.CommandContext(ctx, "journalctl", "--sync").Run()
 }

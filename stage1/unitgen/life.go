@@ -138,11 +138,10 @@ func (l life) order(f *unitfile.File) {
 // for a failure after which it restarts the unit, but starts OnFailure= only when it
 // has given up; from 254 on only where it is told to (see Pod.TellsOfRestarts).
 func (l life) failure(f *unitfile.File, policy stageabi.ExitPolicy, calm bool) {
-	again := restarts(l.props)
 	if l.Init && policy == stageabi.ExitAllEnded {
 		policy = stageabi.ExitAnyFailed // nothing starts without it
 	}
-	ends := !calm && again && policy == stageabi.ExitAnyFailed
+	ends := !calm && restarts(l.props) && policy == stageabi.ExitAnyFailed
 	if l.retried && !ends {
 		// Where the pod ends, what waits for the app waits on until it is stopped: with
 		// nothing left to start, systemd would say that the pod is ready.
@@ -156,7 +155,7 @@ func (l life) failure(f *unitfile.File, policy stageabi.ExitPolicy, calm bool) {
 	case policy == stageabi.ExitAllEnded && slices.ContainsFunc(l.before, needs):
 		f.Words("OnFailure", unstartedTarget)
 	case policy != stageabi.ExitAnyFailed:
-	case again:
+	case ends:
 		f.Words("OnFailure", failedTarget)
 	default:
 		f.Set("FailureAction", "exit")
